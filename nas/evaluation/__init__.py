@@ -1,0 +1,23 @@
+"""Evaluating a sub-network: its quality on data, its latency on a target."""
+
+from nas.evaluation.dataset import DatasetEvaluator
+from nas.evaluation.evaluator import Evaluator, Quality
+from nas.evaluation.latency import LatencyEvaluation, LatencyResult, shape_key
+from nas.evaluation.score import ScoreEvaluator
+from nas.evaluation.skeleton import Skeleton, arrays_of, assemble, skeleton_of
+from nas.evaluation.target import Target
+
+__all__ = [
+    "DatasetEvaluator",
+    "Evaluator",
+    "LatencyEvaluation",
+    "LatencyResult",
+    "Quality",
+    "ScoreEvaluator",
+    "Skeleton",
+    "Target",
+    "arrays_of",
+    "assemble",
+    "shape_key",
+    "skeleton_of",
+]

@@ -1,0 +1,117 @@
+"""Quality by the user's own function."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.errors import ConfigError, EvaluationFailedError
+from nas.evaluation.evaluator import Evaluator, Quality
+from nas.evaluation.skeleton import Skeleton, assemble
+from nas.supernet import Supernet
+from search_spaces import SubnetConfig
+from workers import EvaluatorFactory
+
+Score = Callable[[nn.Module], "float | Mapping[str, float]"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreEvaluator(Evaluator):
+    """Calls `score(model)` on each sub-network, in evaluation mode and without gradients.
+
+    The model is the supernet with the sub-network active: it must not be changed or kept.
+
+    Attributes:
+        score: returns one number, or several by name.
+        metrics: their names; one number takes the first, `score` unless given.
+        version: state it when the function's result changes though its source does not; results are
+            shared between studies by source and version.
+    """
+
+    score: Score
+    metrics: tuple[str, ...] = ("score",)
+    version: str = ""
+    identity: str = field(default="", repr=False)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(f"{self.identity}:{self.version}:{self.metrics}".encode()).hexdigest()
+
+    @property
+    def num_examples(self) -> int:
+        return 1  # one call of the function
+
+    def prepare(self, supernet: Supernet, earlier: Mapping[str, Any] | None = None) -> ScoreEvaluator:
+        del supernet, earlier
+        if not callable(self.score):
+            raise ConfigError(f"score is {self.score!r}; give a function score(model) -> float or dict")
+        return ScoreEvaluator(
+            score=self.score, metrics=self.metrics, version=self.version, identity=_source_of(self.score)
+        )
+
+    def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
+        return _ScoreFactory(self, skeleton)
+
+
+@dataclass(frozen=True)
+class _ScoreFactory:
+    evaluator: ScoreEvaluator
+    skeleton: Skeleton
+
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> _ScoreWorker:
+        return _ScoreWorker(assemble(self.skeleton, arrays), self.evaluator)
+
+
+class _ScoreWorker:
+    def __init__(self, supernet: Supernet, evaluator: ScoreEvaluator) -> None:
+        self._supernet = supernet
+        self._evaluator = evaluator
+
+    def __call__(self, payload: Mapping[str, Any]) -> Quality:
+        start = time.monotonic()
+        with self._supernet.active(SubnetConfig.from_json(payload)) as model, torch.no_grad():
+            answer = self._evaluator.score(model)
+        metrics = checked_metrics(answer, self._evaluator.metrics)
+        return Quality(metrics=metrics, examples=1, seconds=time.monotonic() - start)
+
+
+def checked_metrics(answer: Any, names: tuple[str, ...]) -> dict[str, float]:
+    """What a user's function returned, as finite floats by name.
+
+    Raises:
+        EvaluationFailedError: anything else (reason `nan` for numbers that are not finite, else `bug`).
+    """
+    values = dict(answer) if isinstance(answer, Mapping) else {names[0]: answer}
+    checked = {}
+    for name, value in values.items():
+        if isinstance(value, (str, bytes)) or value is None:
+            raise EvaluationFailedError(f"score returned {name} = {value!r}; return a number", "bug")
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise EvaluationFailedError(f"score returned {name} = {value!r}: {error}", "bug") from error
+        if not math.isfinite(number):
+            raise EvaluationFailedError(f"score returned {name} = {number}, which is not finite", "nan")
+        checked[name] = number
+    missing = sorted(set(names) - set(checked))
+    if missing:
+        raise EvaluationFailedError(f"score returned no {missing[0]}; it returned {sorted(checked)}", "bug")
+    return checked
+
+
+def _source_of(function: Score) -> str:
+    """Source text of a function; a fresh name where there is none, so that nothing is shared wrongly."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return uuid.uuid4().hex

@@ -1,0 +1,82 @@
+"""What an importance method gets and gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.families import Family
+from search_spaces import ModelShape
+
+AxisName = Literal["hidden", "heads", "ffn", "layers"]
+
+
+class CalibrationBatch(Protocol):
+    """A batch as `nas.data` makes it."""
+
+    @property
+    def inputs(self) -> Mapping[str, torch.Tensor]:
+        """Keyword arguments of the model's forward."""
+        ...
+
+    @property
+    def labels(self) -> torch.Tensor | None:
+        """Labels, `(batch,)`, or None."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Importance of units, larger = keep. An axis that a method does not score is None.
+
+    Attributes:
+        hidden: `(hidden_size,)`.
+        heads: `(num_hidden_layers, num_attention_heads)`, query heads in the model's order.
+        ffn: `(num_hidden_layers, intermediate_size)`.
+        layers: `(num_hidden_layers,)`.
+    """
+
+    hidden: np.ndarray | None = None
+    heads: np.ndarray | None = None
+    ffn: np.ndarray | None = None
+    layers: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The full model to score."""
+
+    model: Any
+    shape: ModelShape
+    family: Family
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The transformer blocks."""
+        return self.family.layers_of(self.model)
+
+
+class Importance(ABC):
+    """Scores the units of a full model.
+
+    Attributes:
+        name: the name it is configured by.
+        axes: what it scores.
+        needs_batches: whether it runs the model on calibration data.
+        needs_labels: whether that data must be labelled.
+    """
+
+    name: ClassVar[str]
+    axes: ClassVar[frozenset[AxisName]]
+    needs_batches: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = False
+
+    @abstractmethod
+    def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+        """Score every axis of `axes`; the model is left as it was."""

@@ -1,0 +1,134 @@
+"""From scores to the order that puts the best units first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from nas.elastic import AxisOrders
+from nas.errors import ConfigError
+from nas.importance.base import AxisName, CalibrationBatch, Importance, Scores, Subject
+from nas.importance.registry import importance_of
+from search_spaces import ModelShape
+
+AXES: Final[tuple[AxisName, ...]] = ("hidden", "heads", "ffn", "layers")
+#: Best of methods.md: Fisher information for heads and neurons, activation norms for channels.
+DEFAULT: Final[Mapping[AxisName, str]] = {
+    "hidden": "minitron",
+    "heads": "fisher_mask",
+    "ffn": "fisher_mask",
+    "layers": "block_influence",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """A new order of units, best first.
+
+    Attributes:
+        orders: how weights are permuted.
+        layer_order: layers from the most to the least important; they are dropped from its end, never moved.
+        methods: the importance method of each axis that was ranked.
+    """
+
+    orders: AxisOrders
+    layer_order: tuple[int, ...]
+    methods: Mapping[AxisName, str]
+
+
+def rank_units(
+    subject: Subject,
+    importance: str | Mapping[str, str],
+    batches: Sequence[CalibrationBatch],
+    *,
+    layer_order: tuple[int, ...],
+    seed: int = 0,
+) -> Ranking:
+    """Score a full model and order its units.
+
+    Args:
+        subject: the full model.
+        importance: `default`, one method for every axis that it scores, or a method by axis.
+        batches: calibration data, for the methods that need it.
+        layer_order: kept where no method scores layers.
+        seed: for random scores.
+
+    Raises:
+        ConfigError: unknown method or axis, a method that does not score its axis, or data missing.
+    """
+    methods = _methods_by_axis(importance)
+    scores: dict[str, Scores] = {}
+    for name in sorted(set(methods.values())):
+        method = importance_of(name)
+        _check_batches(method, batches)
+        scores[name] = method.score(subject, batches, seed=seed)
+    shape = subject.shape
+    heads, queries = {}, {}
+    if "heads" in methods:
+        head_scores = scores[methods["heads"]].heads
+        assert head_scores is not None
+        heads, queries = order_heads(head_scores, shape)
+    ffn_scores = scores[methods["ffn"]].ffn if "ffn" in methods else None
+    hidden_scores = scores[methods["hidden"]].hidden if "hidden" in methods else None
+    layer_scores = scores[methods["layers"]].layers if "layers" in methods else None
+    return Ranking(
+        orders=AxisOrders(
+            hidden=None if hidden_scores is None else best_first(hidden_scores),
+            heads=heads,
+            queries=queries,
+            ffn={} if ffn_scores is None else {i: best_first(row) for i, row in enumerate(ffn_scores)},
+        ),
+        layer_order=layer_order if layer_scores is None else tuple(int(i) for i in best_first(layer_scores)),
+        methods=methods,
+    )
+
+
+def best_first(scores: np.ndarray) -> np.ndarray:
+    """Indices by falling score; equal scores keep their order."""
+    return np.argsort(-scores, kind="stable")
+
+
+def order_heads(scores: np.ndarray, shape: ModelShape) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+    """Orders of key-value heads, and of query heads inside each, from query-head scores.
+
+    A query head never leaves its key-value head, which would change the function. A key-value head counts
+    as much as its query heads together.
+    """
+    heads, queries = {}, {}
+    for index, full in enumerate(shape.layers):
+        grouped = scores[index].reshape(full.num_key_value_heads, full.queries_per_head)
+        heads[index] = best_first(grouped.sum(axis=1))
+        queries[index] = np.argsort(-grouped, axis=1, kind="stable")
+    return heads, queries
+
+
+def _methods_by_axis(importance: str | Mapping[str, str]) -> dict[AxisName, str]:
+    if isinstance(importance, str):
+        if importance == "default":
+            return dict(DEFAULT)
+        return {axis: importance for axis in AXES if axis in importance_of(importance).axes}
+    unknown = sorted(set(importance) - set(AXES))
+    if unknown:
+        raise ConfigError(f"unknown axis {unknown[0]!r} in importance; allowed are {', '.join(AXES)}")
+    methods: dict[AxisName, str] = {}
+    for axis in AXES:
+        if axis in importance:
+            method = importance_of(importance[axis])
+            if axis not in method.axes:
+                raise ConfigError(
+                    f"{method.name} does not score {axis}; it scores {', '.join(sorted(method.axes))}"
+                )
+            methods[axis] = method.name
+    return methods
+
+
+def _check_batches(method: Importance, batches: Sequence[CalibrationBatch]) -> None:
+    if method.needs_batches and not batches:
+        raise ConfigError(
+            f"importance {method.name} needs calibration data; give batches, or choose magnitude"
+        )
+    if method.needs_labels and any(batch.labels is None for batch in batches):
+        raise ConfigError(f"importance {method.name} needs labelled calibration data")

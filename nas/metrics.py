@@ -1,0 +1,199 @@
+"""Quality metrics by name, computed by scikit-learn (extra `metrics`)."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.errors import ConfigError, EvaluationFailedError
+
+Kind: TypeAlias = Literal["classification", "regression"]
+_Score: TypeAlias = Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """How to score predictions, and how to read the score.
+
+    Attributes:
+        direction: whether larger (`max`) or smaller (`min`) is better.
+        lower, upper: the range of the score, both included.
+        score: called with the labels and the predictions.
+    """
+
+    name: str
+    kind: Kind
+    direction: Literal["max", "min"]
+    lower: float
+    upper: float
+    score: _Score
+
+
+def metric(name: str) -> Metric:
+    """The metric of this name; ConfigError with the nearest known name otherwise."""
+    if name not in METRICS:
+        nearest = difflib.get_close_matches(name, METRICS, n=1)
+        meant = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ConfigError(f"there is no metric {name!r}; {meant}Allowed: {', '.join(METRICS)}.")
+    return METRICS[name]
+
+
+def default_metric(task: str) -> Metric:
+    """Accuracy for classification tasks, Spearman's correlation for regression."""
+    for ending, name in (("classification", "accuracy"), ("regression", "spearman")):
+        if task.endswith(ending):
+            return METRICS[name]
+    raise ConfigError(
+        f"task {task!r} has no default metric; name one of {', '.join(METRICS)}. Tasks with a default: "
+        "sequence-classification, regression."
+    )
+
+
+def compute(name: str, logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """The score of a model's outputs.
+
+    Args:
+        name: a key of `METRICS`.
+        logits: `(examples, num_labels)`, of which the largest counts; or the predictions themselves,
+            `(examples,)`: class numbers, or for a regression real numbers (also `(examples, 1)`).
+        labels: `(examples,)`.
+
+    Raises:
+        EvaluationFailedError: reason `nan`, an output or the score is not finite.
+        ConfigError: the shapes do not fit the metric, or scikit-learn is not installed.
+    """
+    chosen = metric(name)
+    outputs, truth = np.asarray(logits), np.asarray(labels)
+    _check_finite(outputs, name)
+    value = float(chosen.score(truth, _predictions(chosen, outputs, truth)))
+    if not math.isfinite(value):
+        raise EvaluationFailedError(
+            f"{name} is {value}: the outputs are too large to be scored.", reason="nan"
+        )
+    return value
+
+
+def metric_values(
+    names: Sequence[str], logits: npt.NDArray[Any], labels: npt.NDArray[Any]
+) -> dict[str, float]:
+    """Several scores of the same outputs, by name in the given order; see `compute`."""
+    return {name: compute(name, logits, labels) for name in names}
+
+
+def _check_finite(outputs: npt.NDArray[Any], name: str) -> None:
+    finite = np.isfinite(outputs)
+    if not finite.all():
+        raise EvaluationFailedError(
+            f"{int(outputs.size - finite.sum())} of {outputs.size} model outputs are not finite, so {name} "
+            "cannot be computed.",
+            reason="nan",
+        )
+
+
+def _predictions(chosen: Metric, outputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if labels.ndim != 1 or not labels.size or outputs.shape[:1] != labels.shape:
+        raise ConfigError(
+            f"{chosen.name}: outputs have shape {outputs.shape}, labels {labels.shape}; give one label for "
+            "each row, at least one."
+        )
+    if chosen.kind == "regression":
+        if outputs.size != labels.size:
+            raise ConfigError(
+                f"{chosen.name} needs one number for each example, not the shape {outputs.shape}."
+            )
+        return outputs.reshape(-1).astype(np.float64)
+    if outputs.ndim == 2 and outputs.shape[1] > 1:
+        return np.asarray(outputs.argmax(axis=1))
+    if outputs.ndim == 1 and np.issubdtype(outputs.dtype, np.integer):
+        return outputs
+    raise ConfigError(
+        f"{chosen.name} needs logits of shape (examples, num_labels) or integer classes, not {outputs.dtype} "
+        f"of shape {outputs.shape}; for a regression choose mse, pearson or spearman."
+    )
+
+
+def _sklearn_metrics() -> Any:
+    try:
+        import sklearn.metrics
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            'metrics are computed by scikit-learn, which is not installed: pip install "subnas[metrics]".'
+        ) from error
+    return sklearn.metrics
+
+
+def _accuracy(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    return float(_sklearn_metrics().accuracy_score(labels, predictions))
+
+
+def _f1(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    classes = np.union1d(labels, predictions)
+    if not np.isin(classes, (0, 1)).all():
+        raise ConfigError(f"f1 scores class 1 against class 0, but there are {classes}; choose f1_macro.")
+    return float(_sklearn_metrics().f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+
+
+def _f1_macro(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    return float(_sklearn_metrics().f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def _matthews(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    if _is_constant(labels) or _is_constant(predictions):
+        return 0.0  # undefined (0/0); scikit-learn's convention
+    return float(_sklearn_metrics().matthews_corrcoef(labels, predictions))
+
+
+def _mse(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    with np.errstate(over="ignore"):
+        return float(_sklearn_metrics().mean_squared_error(labels, predictions))
+
+
+def _pearson(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    return _correlation("pearsonr", labels, predictions)
+
+
+def _spearman(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    return _correlation("spearmanr", labels, predictions)
+
+
+def _correlation(name: str, labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    """0 when one side is constant: such a prediction orders nothing, and a search must be able to rank it."""
+    _sklearn_metrics()  # brings scipy along
+    if _is_constant(labels) or _is_constant(predictions):
+        return 0.0
+    stats = importlib.import_module("scipy.stats")  # has no types
+    return float(getattr(stats, name)(labels, predictions).statistic)
+
+
+def _is_constant(values: npt.NDArray[Any]) -> bool:
+    return bool((values == values[0]).all())
+
+
+def _metric(name: str, kind: Kind, score: _Score, lower: float = 0.0, upper: float = 1.0) -> Metric:
+    direction: Literal["max", "min"] = "min" if name == "mse" else "max"
+    return Metric(name=name, kind=kind, direction=direction, lower=lower, upper=upper, score=score)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        made.name: made
+        for made in (
+            _metric("accuracy", "classification", _accuracy),
+            _metric("f1", "classification", _f1),
+            _metric("f1_macro", "classification", _f1_macro),
+            _metric("matthews_correlation", "classification", _matthews, lower=-1.0),
+            _metric("spearman", "regression", _spearman, lower=-1.0),
+            _metric("pearson", "regression", _pearson, lower=-1.0),
+            _metric("mse", "regression", _mse, upper=math.inf),
+        )
+    }
+)
+"""Every metric by name."""

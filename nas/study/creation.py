@@ -1,0 +1,203 @@
+"""Making and finding studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from nas.errors import ConfigError
+from nas.evaluation import Target
+from nas.objectives import parse_constraints, parse_objectives
+from nas.search import known_samplers
+from nas.search.design import DEFAULT_DESIGN
+from nas.study.ledger_errors import translated
+from nas.study.spec import StudySpec, fingerprint
+from nas.study.study import Study
+from nas.supernet import Supernet
+from search_spaces import SearchSpace, Workload
+from storage import Ledger, UnknownStudyError
+
+DEFAULT_STORAGE: Final = "sqlite:///nas.db"
+Sampler = Literal["nsga2", "tpe", "random"]
+_BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def create_study(
+    name: str,
+    *,
+    supernet: Supernet,
+    space: SearchSpace | str = "uniform",
+    objectives: Sequence[str] = ("max accuracy", "min num_parameters"),
+    constraints: Sequence[str] = (),
+    target: Target | None = None,
+    storage: str = DEFAULT_STORAGE,
+    sampler: Sampler = "tpe",
+    seed: int = 0,
+    enqueue: Sequence[str] = DEFAULT_DESIGN,
+    metrics: Sequence[str] = (),
+    deterministic: bool = False,
+    parallel: int = 4,
+    load_if_exists: bool = False,
+) -> Study:
+    """Create a study, or take up one of that name.
+
+    Args:
+        name: unique within the database.
+        supernet: ranked and, if wanted, trained.
+        space: a search space or the kind of one.
+        objectives: one to four of `max METRIC` and `min METRIC`.
+        constraints: budgets, `METRIC (<=|>=) NUMBER [UNIT] [* baseline]`.
+        target: what latency is measured on; costs are counted at its workload.
+        storage: database URL.
+        sampler: `tpe` (multivariate), `nsga2` or `random`.
+        seed: of every random choice.
+        enqueue: parts of the initial design.
+        metrics: names that the evaluator reports besides the known ones.
+        deterministic: propose in batches of `parallel`, for a history that is the same in every run.
+        parallel: size of such a batch.
+        load_if_exists: resume a study of that name, if it was created with the same supernet and settings.
+
+    Raises:
+        ConfigError: a setting that is not allowed, a study that exists, or one that differs.
+        StorageError: the database cannot be used.
+    """
+    with translated():
+        chosen = supernet.space(space) if isinstance(space, str) else space
+        _check(supernet, target, sampler, parallel)
+        spec = StudySpec(
+            shape=supernet.shape,
+            space=chosen.to_json(),
+            objectives=parse_objectives(objectives, metrics=metrics),
+            constraints=parse_constraints(constraints, metrics=metrics),
+            sampler=sampler,
+            seed=seed,
+            design=tuple(enqueue),
+            target=target,
+            workload=_workload(target),
+            deterministic=deterministic,
+            parallel=parallel,
+            supernet=_facts(supernet),
+        )
+        if spec.latency_metrics and target is None:
+            raise ConfigError(
+                f"{sorted(spec.latency_metrics)[0]} needs a target: pass target=nas.Target.local(sequence_length=128)"
+            )
+        ledger = Ledger.open(storage)
+        try:
+            _create_or_check(ledger, name, spec, supernet, chosen, load_if_exists=load_if_exists)
+        except BaseException:
+            ledger.close()
+            raise
+    return Study(ledger, name, spec, supernet=supernet, space=chosen)
+
+
+def load_study(
+    name: str,
+    *,
+    storage: str = DEFAULT_STORAGE,
+    supernet: Supernet | None = None,
+    space: SearchSpace | None = None,
+) -> Study:
+    """Open a study to read it; with its supernet (and space, unless it is a default one) also to run it.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        ConfigError: another supernet or space than the study was created with.
+        StorageError: the database cannot be used.
+    """
+    with translated():
+        ledger = Ledger.open(storage)
+        try:
+            spec = StudySpec.from_json(ledger.study(name).spec)
+            if supernet is None:
+                return Study(ledger, name, spec)
+            chosen = space or space_of(spec, supernet)
+            _check_same(ledger, name, fingerprint_of(spec, supernet, chosen))
+        except BaseException:
+            ledger.close()
+            raise
+    return Study(ledger, name, spec, supernet=supernet, space=chosen)
+
+
+def delete_study(name: str, *, storage: str = DEFAULT_STORAGE) -> None:
+    """Delete a study, its trials and its events; measurements stay, for other studies.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        StorageError: a driver is running it.
+    """
+    with translated(), Ledger.open(storage) as ledger:
+        ledger.delete_study(name)
+
+
+def space_of(spec: StudySpec, supernet: Supernet) -> SearchSpace:
+    """The space that a stored study was created with."""
+    dimensions: dict[str, list[int]] = dict(spec.space["dimensions"])
+    choices: dict[str, Any] = {
+        name.rpartition(".")[2]: values for name, values in dimensions.items() if not _is_switch(name)
+    }
+    return supernet.space(spec.space["kind"], choices=choices, portability=spec.space["portability"])
+
+
+def fingerprint_of(spec: StudySpec, supernet: Supernet, space: SearchSpace) -> dict[str, str]:
+    """What the study must be resumed with."""
+    return fingerprint(supernet_sha256=supernet.sha256, space_sha256=space.sha256, spec=spec)
+
+
+def _is_switch(name: str) -> bool:
+    return name.startswith("layers.") and name.rpartition(".")[2] not in ("num_attention_heads", "intermediate_size")
+
+
+def _check(supernet: Supernet, target: Target | None, sampler: str, parallel: int) -> None:
+    if sampler not in known_samplers():
+        raise ConfigError(f"unknown sampler {sampler!r}; allowed are {', '.join(known_samplers())}")
+    if parallel < 1:
+        raise ConfigError(f"parallel is {parallel}; it must be at least 1")
+    longest = getattr(supernet.model.config, "max_position_embeddings", None)
+    if target is not None and longest is not None and target.sequence_length > longest:
+        raise ConfigError(
+            f"target {target.name} has sequence_length {target.sequence_length}; the model takes at most {longest}"
+        )
+
+
+def _workload(target: Target | None) -> Workload:
+    if target is None:
+        return Workload()
+    return Workload(
+        batch_size=target.batch_size,
+        sequence_length=target.sequence_length,
+        bytes_per_value=_BYTES[target.dtype],
+    )
+
+
+def _facts(supernet: Supernet) -> dict[str, Any]:
+    return {
+        "task": supernet.task,
+        "ranking": supernet.ranking,
+        "provenance": supernet.provenance,
+        "sha256": supernet.sha256,
+    }
+
+
+def _create_or_check(
+    ledger: Ledger, name: str, spec: StudySpec, supernet: Supernet, space: SearchSpace, *, load_if_exists: bool
+) -> None:
+    expected = fingerprint_of(spec, supernet, space)
+    if load_if_exists:
+        try:
+            _check_same(ledger, name, expected)
+        except UnknownStudyError:
+            pass
+        else:
+            return
+    ledger.create_study(name, spec=spec.to_json(), fingerprint=expected, seed=spec.seed)
+
+
+def _check_same(ledger: Ledger, name: str, expected: dict[str, str]) -> None:
+    stored = ledger.study(name).fingerprint
+    changed = [part for part, value in expected.items() if stored.get(part) != value]
+    if changed:
+        raise ConfigError(
+            f"study {name!r} exists with another {' and '.join(changed)}; results would not be comparable: "
+            "use what it was created with, choose another name, or delete it"
+        )

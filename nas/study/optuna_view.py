@@ -1,0 +1,61 @@
+"""A study's ledger as a real Optuna study."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from nas.study.spec import StudySpec
+from storage import TrialRecord, TrialState
+
+
+def optuna_study(
+    records: Sequence[TrialRecord], spec: StudySpec, baseline: Mapping[str, float], name: str
+) -> optuna.Study:
+    """Every trial under its own number, with constraints, costs and measurements as attributes."""
+    directions = ["maximize" if o.direction == "max" else "minimize" for o in spec.objectives]
+    study = optuna.create_study(study_name=name, directions=directions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([objective.metric for objective in spec.objectives])
+    dimensions: Mapping[str, Any] = spec.space["dimensions"]
+    for record in records:
+        metrics = {**record.costs, **(record.metrics or {})}
+        names = [objective.metric for objective in spec.objectives]
+        is_measured = record.metrics is not None and all(n in metrics for n in names)
+        parameters = {name: int(value) for name, value in record.parameters.items()}
+        study.add_trial(
+            create_trial(
+                state=_state(record.state, is_measured=is_measured),
+                params=parameters,
+                distributions={name: _distribution(dimensions[name]) for name in parameters},
+                values=[metrics[n] for n in names] if is_measured else None,
+                user_attrs={**metrics, "key": record.key, "origin": record.origin, "state": record.state.value},
+                system_attrs=dict(record.sampler_attributes),
+                constraints=spec.violations(
+                    metrics, baseline, spec.constraints if is_measured else spec.exact_constraints
+                ),
+            )
+        )
+    return study
+
+
+def _state(state: TrialState, *, is_measured: bool) -> OptunaState:
+    if is_measured:
+        return OptunaState.COMPLETE
+    if state in (TrialState.PROPOSED, TrialState.RUNNING):
+        return OptunaState.RUNNING
+    return OptunaState.PRUNED if state is TrialState.INFEASIBLE else OptunaState.FAIL
+
+
+def _distribution(values: Sequence[int]) -> IntDistribution:
+    steps = {high - low for low, high in zip(values, values[1:], strict=False)}
+    if len(steps) > 1:
+        return IntDistribution(0, len(values) - 1)
+    return IntDistribution(values[0], values[-1], step=steps.pop() if steps else 1)

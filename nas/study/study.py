@@ -1,0 +1,455 @@
+"""The study that users hold."""
+
+from __future__ import annotations
+
+import html
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nas.errors import ConfigError, InfeasibleError
+from nas.evaluation import Evaluator, LatencyEvaluation, ScoreEvaluator, Target
+from nas.objectives import Constraint, Objective, parse_constraints
+from nas.progress import Progress, progress_bar
+from nas.search import Seed
+from nas.study.driver import Limits, SearchDriver
+from nas.study.history import (
+    baseline_metrics,
+    front_of,
+    minimised,
+    normalised_hypervolume,
+    reference_point,
+    trial_of,
+)
+from nas.study.ledger_errors import translated
+from nas.study.profile import Profile, check_feasible, profile, sample_space
+from nas.study.session import Session
+from nas.study.spec import StudySpec, package_versions
+from nas.study.trial import Trial
+from nas.supernet import Supernet
+from search_spaces import ModelShape, SearchSpace, SubnetConfig
+from storage import Ledger, StudyState, TrialState
+from workers import LatencyProtocol, Pool, SerialPool
+
+if TYPE_CHECKING:
+    import optuna
+
+    from nas.export import ExportReport
+
+logger = logging.getLogger(__name__)
+
+Callback = Callable[["Study", Trial], None]
+SECONDS_BETWEEN_LOOKS: Final = 1.0
+
+
+class Study:
+    """A search over the sub-networks of one supernet; everything it knows is in its database.
+
+    Made by `nas.create_study` and `nas.load_study`. Loaded without a supernet it can be read, not run.
+
+    Attributes:
+        name: unique within the database.
+        spec: what it is defined by.
+        supernet: the supernet, or None.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        name: str,
+        spec: StudySpec,
+        *,
+        supernet: Supernet | None = None,
+        space: SearchSpace | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self.name = name
+        self.spec = spec
+        self.supernet = supernet
+        self._space = space
+        self._session: Session | None = None
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the study back to other drivers, if `ask` had taken it, and close the database."""
+        if self._session is not None:
+            self._session.close(StudyState.PAUSED)
+            self._session = None
+        self._ledger.close()
+
+    # Running
+
+    def profile(self) -> Profile:
+        """Costs over the space and whether each budget can be met, before anything is spent.
+
+        Raises:
+            InfeasibleError: no sub-network meets the constraints on exact costs.
+        """
+        return profile(self.spec, self._required_space())
+
+    def optimize(
+        self,
+        evaluator: Evaluator | Callable[[Any], Any],
+        n_trials: int,
+        *,
+        timeout: float | None = None,
+        workers: Pool | None = None,
+        max_failed: int = 10,
+        latency_protocol: LatencyProtocol | None = None,
+        callbacks: Sequence[Callback] = (),
+        show_progress_bar: bool = False,
+    ) -> None:
+        """Search until the study has `n_trials` evaluated sub-networks; what is there already counts.
+
+        Args:
+            evaluator: measures quality; or a function `score(model) -> float | dict`.
+            n_trials: distinct sub-networks evaluated, over all runs of the study.
+            timeout: wall time of this run in seconds.
+            workers: a pool, closed at the end; `SerialPool` unless given.
+            max_failed: failed evaluations put up with in this run.
+            latency_protocol: how latency is sampled.
+            callbacks: called with the study and each trial that ended.
+            show_progress_bar: on standard error.
+
+        Raises:
+            InfeasibleError: a budget that no sub-network meets.
+            StorageError: another driver holds the study.
+            EvaluationFailedError: too many sub-networks cannot be evaluated.
+        """
+        supernet, space = self._required_supernet(), self._required_space()
+        if n_trials < 1:
+            raise ConfigError(f"n_trials is {n_trials}; it must be at least 1")
+        if self._session is not None:
+            raise ConfigError("trials that ask() handed out are open; tell() them or close() the study first")
+        check_feasible(self.spec, sample_space(space))
+        pool = workers or SerialPool()
+        state, reason = StudyState.FAILED, None
+        with translated(), pool, progress_bar("search", enabled=show_progress_bar) as progress:
+            shown = _Shown(progress)
+            prepared = self._settle(as_evaluator(evaluator), supernet)
+            session = Session(self._ledger, self._ledger.study(self.name), self.spec, space)
+            try:
+                driver = SearchDriver(
+                    session,
+                    supernet,
+                    prepared,
+                    pool,
+                    latency=self._latency(latency_protocol),
+                    after_trial=lambda number: self._report(number, n_trials, shown, callbacks),
+                )
+                limits = Limits(n_trials=n_trials, timeout_s=timeout, max_failed=max_failed)
+                driver.run(limits, num_workers=getattr(pool, "num_workers", None) or 1)
+                state = StudyState.COMPLETED
+            except KeyboardInterrupt:
+                state, reason = StudyState.PAUSED, "interrupted"
+                raise
+            except Exception as error:
+                reason = str(error)[:500]
+                raise
+            finally:
+                session.close(state, reason)
+
+    def ask(self) -> Trial:
+        """A sub-network to evaluate yourself; the study is yours until `close`.
+
+        Raises:
+            ConfigError: the space has no sub-network left.
+        """
+        with translated():
+            session = self._own_session()
+            records = session.ask(1)
+            if not records:
+                raise ConfigError(f"the {session.space.kind} space has no further sub-network within budget")
+            session.ledger.dispatch(session.lease, records[0].number)
+        return self.trial(records[0].number)
+
+    def tell(self, trial: Trial | int, metrics: Mapping[str, float] | None, *, reason: str = "bug") -> Trial:
+        """Report what `ask` asked for; None says that the evaluation failed.
+
+        Args:
+            trial: a trial or its number.
+            metrics: measured values by name; costs are known.
+            reason: why it failed.
+        """
+        number = trial if isinstance(trial, int) else trial.number
+        with translated():
+            session = self._own_session()
+            if metrics is None:
+                session.fail(number, reason=reason, message="reported by tell")
+            else:
+                session.complete(number, {name: float(value) for name, value in metrics.items()})
+            session.tell(number)
+        return self.trial(number)
+
+    def enqueue(self, config: SubnetConfig) -> None:
+        """Put a sub-network before those that the sampler chooses."""
+        with translated():
+            session = self._own_session()
+            session.propose_seeds([Seed(config=config, origin="seed:enqueued")])
+            session.close(StudyState.PAUSED)
+            self._session = None
+
+    # Reading
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials by number."""
+        with translated():
+            records = self._ledger.trials(self._id)
+        baseline = baseline_metrics(self.spec, records)
+        return [trial_of(self, self.spec, record, baseline) for record in records]
+
+    def trial(self, number: int) -> Trial:
+        """One trial."""
+        with translated():
+            record = self._ledger.trial(self._id, number)
+        return trial_of(self, self.spec, record, self.baseline)
+
+    @property
+    def baseline(self) -> dict[str, float]:
+        """Metrics of the full model as far as they are known."""
+        with translated():
+            return baseline_metrics(self.spec, self._ledger.trials(self._id))
+
+    @property
+    def best_trials(self) -> list[Trial]:
+        """The Pareto front, the best in the first objective first."""
+        return front_of(self.trials, self.objectives)
+
+    def best(self, where: str | Sequence[str] = ()) -> Trial:
+        """The best trial in the first objective that meets the study's budgets and more.
+
+        Args:
+            where: constraints such as `latency_ms <= 6`.
+
+        Raises:
+            InfeasibleError: none does; it names the binding constraint and the nearest trial.
+        """
+        texts = [where] if isinstance(where, str) else list(where)
+        trials = [t for t in self.trials if t.state is TrialState.DONE and t.values is not None]
+        names = sorted({name for trial in trials for name in trial.metrics})
+        constraints = [*self.constraints, *parse_constraints(texts, metrics=names)]
+        if not trials:
+            raise InfeasibleError(f"study {self.name!r} has no evaluated sub-network yet; run it first")
+        baseline = self.baseline
+        worst = {t.number: _worst(t, constraints, baseline) for t in trials}
+        feasible = [t for t in trials if worst[t.number][0] <= 0]
+        if not feasible:
+            nearest = min(trials, key=lambda t: worst[t.number][0])
+            binding = worst[nearest.number][1]
+            assert binding is not None
+            reached = f"{binding.metric} = {nearest.metrics[binding.metric]:.6g}"
+            raise InfeasibleError(
+                f"none of {len(trials)} evaluated sub-networks meets {str(binding)!r}; the nearest is trial "
+                f"{nearest.number} with {reached}",
+                str(binding),
+                f"trial {nearest.number}: {reached}",
+            )
+        return min(feasible, key=lambda t: (minimised(t.values or (), self.objectives), t.number))
+
+    @property
+    def hypervolume(self) -> float | None:
+        """Share of the box between the declared reference and the ideal that the front dominates.
+
+        The reference is 0 of what is maximised and 1.1 times the full model of what is minimised. None
+        until the full model was evaluated.
+        """
+        return normalised_hypervolume(self.trials, self.objectives, self.baseline)
+
+    @property
+    def reference_point(self) -> list[float] | None:
+        """The hypervolume's reference with smaller meaning better, or None before the full model was measured."""
+        return reference_point(self.objectives, self.baseline)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is searched for."""
+        return self.spec.objectives
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """Budgets."""
+        return self.spec.constraints
+
+    @property
+    def shape(self) -> ModelShape:
+        """Shape of the full model."""
+        return self.spec.shape
+
+    @property
+    def target(self) -> Target | None:
+        """What latency is measured on."""
+        return self.spec.target
+
+    @property
+    def state(self) -> StudyState:
+        """Where the search stands."""
+        with translated():
+            return self._ledger.study(self.name).state
+
+    @property
+    def optuna(self) -> optuna.Study:
+        """The real Optuna study, rebuilt in memory with all trials: for its plots and importances."""
+        from nas.study.optuna_view import optuna_study
+
+        return optuna_study(self._ledger.trials(self._id), self.spec, self.baseline, self.name)
+
+    def trials_dataframe(self) -> Any:
+        """All trials as a pandas DataFrame (extra `data`)."""
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise ConfigError('a data frame needs pandas: pip install "subnas[data]"') from error
+        rows = [
+            {"number": t.number, "state": t.state.value, "origin": t.origin, **t.metrics, **t.parameters}
+            for t in self.trials
+        ]
+        return pandas.DataFrame(rows)
+
+    @property
+    def plot(self) -> Any:
+        """Pictures of the study: `study.plot.pareto()`, `study.plot.write_front(path)`."""
+        from nas.study.plots import StudyPlots
+
+        return StudyPlots(self)
+
+    def export(self, trial: Trial | int, folder: str | Path, **options: Any) -> ExportReport:
+        """Write a trial's sub-network as a model folder, proven equal to what was searched.
+
+        Args:
+            trial: a trial or its number.
+            folder: where to.
+            options: of `nas.export_subnet`.
+
+        Raises:
+            ExportVerificationError: the folder is not equal, or breaks a budget; nothing is left behind.
+        """
+        from nas.study.exporting import export_trial
+
+        chosen = self.trial(trial) if isinstance(trial, int) else trial
+        return export_trial(self, chosen, Path(folder), **options)
+
+    def _repr_html_(self) -> str:
+        trials = self.trials
+        done = sum(t.state is TrialState.DONE for t in trials)
+        rows = "".join(
+            f"<tr><td>{t.number}</td><td>{html.escape(t.architecture)}</td>"
+            + "".join(f"<td>{value:.5g}</td>" for value in t.values or ())
+            + "</tr>"
+            for t in front_of(trials, self.objectives)
+        )
+        head = "".join(f"<th>{html.escape(str(objective))}</th>" for objective in self.objectives)
+        title = f"Study {html.escape(self.name)}: {done} evaluated, {self.state.value.lower()}"
+        return f"<h4>{title}</h4><table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
+
+    @property
+    def _id(self) -> int:
+        return self._ledger.study(self.name).id
+
+    def _required_supernet(self) -> Supernet:
+        if self.supernet is None:
+            raise ConfigError(
+                f"study {self.name!r} was loaded without its supernet; pass supernet= to load_study to run or export"
+            )
+        return self.supernet
+
+    def _required_space(self) -> SearchSpace:
+        self._required_supernet()
+        assert self._space is not None
+        return self._space
+
+    def _own_session(self) -> Session:
+        if self._session is None:
+            record = self._ledger.study(self.name)
+            self._session = Session(self._ledger, record, self.spec, self._required_space())
+        return self._session
+
+    def _latency(self, protocol: LatencyProtocol | None) -> LatencyEvaluation | None:
+        if self.spec.target is None:
+            return None
+        return LatencyEvaluation(target=self.spec.target, protocol=protocol or LatencyProtocol())
+
+    def _settle(self, evaluator: Evaluator, supernet: Supernet) -> Evaluator:
+        """Prepare the evaluator; refuse one that differs from the study's earlier runs."""
+        earlier = self._evaluator_events()
+        prepared = evaluator.prepare(supernet, earlier[-1] if earlier else None)
+        if earlier and earlier[-1]["sha256"] != prepared.sha256:
+            raise ConfigError(
+                f"study {self.name!r} was run with another evaluator (data, metrics or precision): "
+                f"{earlier[-1]}; now {prepared.describe()}; use the same, or create another study"
+            )
+        if not earlier:
+            facts = {**prepared.describe(), "sha256": prepared.sha256, "versions": package_versions()}
+            self._ledger.add_event(self._id, "evaluator", facts)
+        return prepared
+
+    def _evaluator_events(self) -> list[dict[str, Any]]:
+        events = self._ledger.events(self._id, limit=1_000_000)
+        return [event.payload for event in events if event.kind == "evaluator"]
+
+    def _report(
+        self, number: int, total: int, shown: _Shown, callbacks: Sequence[Callback]
+    ) -> None:
+        """Show progress at most once a second, and call the callbacks for each trial."""
+        if shown.is_due():
+            trials = self.trials
+            states = [trial.state for trial in trials]
+            done, failed = states.count(TrialState.DONE), states.count(TrialState.FAILED)
+            volume = normalised_hypervolume(trials, self.objectives, baseline_of(trials, self.spec))
+            text = f"front {len(front_of(trials, self.objectives))}"
+            text += "" if volume is None else f", hypervolume {volume:.4f}"
+            shown.progress(done + failed, total, f"{text}, {failed} failed" if failed else text)
+        if callbacks:
+            trial = self.trial(number)
+            for callback in callbacks:
+                callback(self, trial)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A progress bar that is fed now and then: each look reads the whole study."""
+
+    progress: Progress
+    last: float = 0.0
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self.last < SECONDS_BETWEEN_LOOKS:
+            return False
+        self.last = now
+        return True
+
+
+def as_evaluator(evaluator: Evaluator | Callable[[Any], Any]) -> Evaluator:
+    """An evaluator as it is, a function wrapped in one."""
+    return evaluator if isinstance(evaluator, Evaluator) else ScoreEvaluator(score=evaluator)
+
+
+def baseline_of(trials: Sequence[Trial], spec: StudySpec) -> dict[str, float]:
+    """Metrics of the full model among trials."""
+    full = next((t for t in trials if t.origin == "baseline:full" and t.values is not None), None)
+    return dict(spec.full_costs) if full is None else dict(full.metrics)
+
+
+def _worst(
+    trial: Trial, constraints: Sequence[Constraint], baseline: Mapping[str, float]
+) -> tuple[float, Constraint | None]:
+    """The most broken constraint of a trial, and how far."""
+    worst: tuple[float, Constraint | None] = (0.0, None)
+    for constraint in constraints:
+        if constraint.metric not in trial.metrics:
+            raise ConfigError(
+                f"{constraint.metric} was not measured in this study; there is {', '.join(sorted(trial.metrics))}"
+            )
+        violation = constraint.violation(trial.metrics[constraint.metric], baseline)
+        if worst[1] is None or violation > worst[0]:
+            worst = (violation, constraint)
+    return worst

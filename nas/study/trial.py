@@ -1,0 +1,98 @@
+"""A trial as users see it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search_spaces import Portability, SubnetConfig, portability
+from search_spaces.units import count
+from storage import TrialState
+
+if TYPE_CHECKING:
+    from nas.export import ExportReport
+    from nas.study.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A sub-network of a study and what is known about it.
+
+    Attributes:
+        number: within the study, from 0.
+        key: canonical key of the sub-network.
+        config: its kept units.
+        parameters: flat parameters of the search space; empty for a sub-network outside it.
+        state: PROPOSED, RUNNING, DONE, FAILED, INFEASIBLE (a cost breaks a budget; never evaluated) or
+            DUPLICATE.
+        origin: who asked for it: `sampler`, `seed:…` or `baseline:…`.
+        metrics: costs and measurements by name.
+        values: those of the objectives in their order, or None where one is missing.
+        violations: by constraint, how far it is broken; at most 0 where it holds.
+        reason: why it failed or is infeasible.
+        attempts: evaluations begun.
+    """
+
+    number: int
+    key: str
+    config: SubnetConfig
+    parameters: Mapping[str, int]
+    state: TrialState
+    origin: str
+    metrics: Mapping[str, float]
+    values: tuple[float, ...] | None
+    violations: Mapping[str, float]
+    reason: str | None = None
+    attempts: int = 0
+    study: Study = field(repr=False, compare=False)
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether it was evaluated and every budget holds."""
+        return self.values is not None and all(violation <= 0 for violation in self.violations.values())
+
+    @property
+    def portability(self) -> Portability:
+        """`plain` loads with the stock class, `custom-code` needs the modelling file of its export."""
+        return portability(self.study.shape, self.config)
+
+    @property
+    def architecture(self) -> str:
+        """Sizes in short, e.g. `4 layers, 8-12 heads, FFN 768, hidden 384`."""
+        kept = [units for units in self.config.layers if units is not None]
+        heads = _span([units.num_attention_heads for units in kept])
+        ffn = _span([count(units.ffn) for units in kept])
+        plural = "" if len(kept) == 1 else "s"
+        return f"{len(kept)} layer{plural}, {heads} heads, FFN {ffn}, hidden {count(self.config.hidden)}"
+
+    def export(self, folder: str | Path, **options: Any) -> ExportReport:
+        """Write the sub-network as a model folder and prove it equal; see `nas.export_subnet`."""
+        return self.study.export(self, folder, **options)
+
+    def skyline(self) -> str:
+        """The architecture as an SVG picture beside the full model's outline."""
+        from nas.report import skyline_svg
+
+        layers = [
+            (0, full.num_attention_heads, 0, full.intermediate_size)
+            if units is None
+            else (units.num_attention_heads, full.num_attention_heads, count(units.ffn), full.intermediate_size)
+            for units, full in zip(self.config.layers, self.study.shape.layers, strict=True)
+        ]
+        return skyline_svg(layers, count(self.config.hidden), self.study.shape.hidden_size)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{value:,.6g}</td></tr>" for name, value in self.metrics.items()
+        )
+        title = html.escape(f"Trial {self.number} ({self.state.value.lower()}): {self.architecture}")
+        return f"<h4>{title}</h4>{self.skyline()}<table>{rows}</table>"
+
+
+def _span(values: list[int]) -> str:
+    if not values:
+        return "0"
+    return str(values[0]) if min(values) == max(values) else f"{min(values)}-{max(values)}"

@@ -1,0 +1,145 @@
+"""Reading a pretrained model safely, from a folder or a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import transformers
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from nas.errors import ConfigError, UnsupportedModelError
+from nas.families import family_of
+
+Task = Literal["sequence-classification", "regression"]
+TASKS: Final[dict[str, Any]] = {
+    "sequence-classification": AutoModelForSequenceClassification,
+    "regression": AutoModelForSequenceClassification,
+}
+#: Entries of a config.json that would run code of the model's author, or weights of another kind.
+REFUSED_KEYS: Final = ("auto_map", "custom_pipelines", "quantization_config", "_attn_implementation_internal")
+
+
+def load_pretrained(
+    source: str | Path,
+    *,
+    task: str,
+    num_labels: int | None = None,
+    label_names: Sequence[str] | None = None,
+    revision: str | None = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
+    """Load a model in float32 with a head for the task, and its tokenizer if it has one.
+
+    Only safetensors are read, no code of the model's author runs, and a folder never causes a download.
+
+    Raises:
+        ConfigError: no such folder or hub id, unknown task, or label names that do not match.
+        UnsupportedModelError: unknown model type, or a config that asks for code.
+    """
+    if task not in TASKS:
+        raise ConfigError(f"unknown task {task!r}; allowed are {', '.join(TASKS)}")
+    is_folder = Path(source).is_dir()
+    if is_folder:
+        refuse_unsafe(Path(source) / "config.json")
+    common: dict[str, Any] = {
+        "revision": revision,
+        "trust_remote_code": False,
+        "local_files_only": is_folder,
+    }
+    try:
+        config = AutoConfig.from_pretrained(str(source), **common)
+        family_of(config.model_type)
+        _label(config, task, num_labels, label_names)
+        with quiet_transformers():
+            model = TASKS[task].from_pretrained(
+                str(source), config=config, dtype="float32", use_safetensors=True, **common
+            )
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnsupportedModelError):
+            raise
+        raise ConfigError(
+            f"cannot load model {str(source)!r}: {_first_line(error)}{_hint(source)}"
+        ) from error
+    return model, load_tokenizer(source, **common)
+
+
+def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase | None:
+    """The tokenizer beside a model, or None where there is none."""
+    try:
+        with quiet_transformers():
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(source), **common)
+    except (OSError, ValueError):
+        return None
+    return tokenizer
+
+
+def refuse_unsafe(path: Path) -> None:
+    """Refuse a config.json that asks for code or quantised weights.
+
+    Raises:
+        ConfigError: the file is missing or no JSON object.
+        UnsupportedModelError: it has an entry of `REFUSED_KEYS`.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path.parent} is no model folder: it has no config.json") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ConfigError(f"{path} is not a JSON object")
+    found = [key for key in REFUSED_KEYS if record.get(key)]
+    if found:
+        raise UnsupportedModelError(
+            f"{path} has {found[0]!r}, which this library does not follow; "
+            "load the model yourself and pass it to Supernet.from_model"
+        )
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Progress bars and load reports off for the length of the block: a fresh head is expected here."""
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    bar = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bar:
+            transformers.logging.enable_progress_bar()
+
+
+def _label(config: Any, task: str, num_labels: int | None, label_names: Sequence[str] | None) -> None:
+    if task == "regression":
+        if num_labels not in (None, 1):
+            raise ConfigError(f"task regression has one output; got num_labels {num_labels}")
+        config.num_labels, config.problem_type = 1, "regression"
+        return
+    if label_names is not None and num_labels not in (None, len(label_names)):
+        raise ConfigError(f"num_labels is {num_labels}, but {len(label_names)} label names were given")
+    if label_names is not None:
+        config.id2label = dict(enumerate(label_names))
+        config.label2id = {name: index for index, name in enumerate(label_names)}
+    elif num_labels is not None:
+        config.num_labels = num_labels
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _hint(source: str | Path) -> str:
+    if Path(source).exists():
+        return ""
+    return "; no such folder here, so it was looked up as a hub id: give a folder, or check the network"

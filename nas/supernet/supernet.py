@@ -1,0 +1,215 @@
+"""The supernet that users hold."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from nas.elastic import permute
+from nas.errors import ConfigError
+from nas.families import Family, family_of
+from nas.importance import CalibrationBatch, Ranking, rank_units
+from nas.importance.base import Subject
+from nas.supernet.activation import ElasticModel
+from nas.supernet.checkpoint import new_folder, read_manifest, write_manifest
+from nas.supernet.extraction import extract
+from nas.supernet.loading import load_pretrained, quiet_transformers
+from search_spaces import Costs, ModelShape, SearchSpace, SubnetConfig, Workload, build_space, cost
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Supernet:
+    """A pretrained model whose heads, FFN width, layers and embedding dimension are elastic.
+
+    Units are kept best first once `rank` was called, so that a sub-network is a set of prefixes, that is
+    of views: making it active copies nothing.
+
+    Attributes:
+        model: the full model, owned by the supernet; train it in place.
+        tokenizer: its tokenizer, or None.
+        task: what its head is for.
+        layer_order: layers from the most to the least important.
+        ranking: importance method of each ranked axis.
+        provenance: where the weights came from and what was done to them, for model cards.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        task: str,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.family: Family = family_of(model.config.model_type)
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.task = task
+        self.shape: ModelShape = self.family.describe(model)
+        self.layer_order: tuple[int, ...] = tuple(range(self.shape.num_hidden_layers))
+        self.ranking: dict[str, str] = {}
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self._elastic = ElasticModel(model, self.shape, self.family)
+        self._hash: tuple[tuple[int, ...], str] | None = None
+
+    @staticmethod
+    def from_pretrained(
+        source: str | Path,
+        *,
+        task: str = "sequence-classification",
+        num_labels: int | None = None,
+        label_names: Sequence[str] | None = None,
+        revision: str | None = None,
+    ) -> Supernet:
+        """Build a supernet from a model folder or hub id.
+
+        Args:
+            source: folder with config.json and safetensors, or a hub id.
+            task: `sequence-classification` or `regression`.
+            num_labels: classes of a fresh head.
+            label_names: their names, stored in the model's config.
+            revision: commit of the hub's repository.
+
+        Raises:
+            ConfigError: nothing can be loaded there.
+            UnsupportedModelError: no family describes the architecture.
+        """
+        model, tokenizer = load_pretrained(
+            source, task=task, num_labels=num_labels, label_names=label_names, revision=revision
+        )
+        provenance = {"source": str(source), "revision": revision}
+        return Supernet(model, task=task, tokenizer=tokenizer, provenance=provenance)
+
+    @staticmethod
+    def from_model(
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        *,
+        task: str = "sequence-classification",
+    ) -> Supernet:
+        """Build a supernet from a copy of a loaded model, which is left as it is."""
+        family = family_of(model.config.model_type)
+        shape = family.describe(model)
+        own = extract(model, shape, family, SubnetConfig.full(shape))
+        source = getattr(model.config, "_name_or_path", "") or type(model).__name__
+        return Supernet(own, task=task, tokenizer=tokenizer, provenance={"source": source})
+
+    def active(self, config: SubnetConfig) -> AbstractContextManager[nn.Module]:
+        """The model as a sub-network inside a `with` block; gradients reach exactly the kept slices.
+
+        Raises:
+            SpaceError: units that the model does not have.
+        """
+        return self._elastic.active(config.canonical(self.shape))
+
+    def extract(self, config: SubnetConfig) -> PreTrainedModel:
+        """A sub-network as an ordinary model with weights of its own.
+
+        Raises:
+            SpaceError: units that the model does not have.
+        """
+        return extract(self.model, self.shape, self.family, config.canonical(self.shape))
+
+    def rank(
+        self,
+        importance: str | Mapping[str, str] = "default",
+        batches: Sequence[CalibrationBatch] = (),
+        *,
+        seed: int = 0,
+    ) -> Ranking:
+        """Sort units by importance, best first; the full model computes the same function as before.
+
+        Args:
+            importance: `default`, a method for every axis that it scores, or a method by axis
+                (`hidden`, `heads`, `ffn`, `layers`).
+            batches: calibration data, a few hundred examples.
+            seed: for `random`.
+        """
+        subject = Subject(model=self.model, shape=self.shape, family=self.family)
+        ranking = rank_units(subject, importance, batches, layer_order=self.layer_order, seed=seed)
+        parameters = dict(self.model.named_parameters(remove_duplicate=False))
+        with torch.no_grad():
+            for layout in self.shape.tensors:
+                if layout.tied_to is None:
+                    parameter = parameters[layout.name]
+                    sorted_weight = permute(parameter, layout, ranking.orders, self.shape)
+                    if sorted_weight is not parameter:
+                        parameter.copy_(sorted_weight)
+        self.layer_order = ranking.layer_order
+        self.ranking |= ranking.methods
+        return ranking
+
+    def cost(self, config: SubnetConfig, workload: Workload | None = None) -> Costs:
+        """Exact costs of a sub-network; batch 1 and 128 tokens unless told."""
+        return cost(self.shape, config.canonical(self.shape), workload or Workload())
+
+    def space(self, kind: str = "uniform", **options: Any) -> SearchSpace:
+        """A search space over this supernet that drops layers in its order; options as `build_space`."""
+        return build_space(kind, self.shape, layer_order=self.layer_order, **options)
+
+    @property
+    def full(self) -> SubnetConfig:
+        """The configuration that keeps everything."""
+        return SubnetConfig.full(self.shape)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all weights and the order of layers; computed anew only when a weight has changed."""
+        named = sorted(self.model.named_parameters())
+        versions = (*(parameter._version for _, parameter in named), *self.layer_order)
+        if self._hash is None or self._hash[0] != versions:
+            digest = hashlib.sha256(repr(self.layer_order).encode())
+            for name, parameter in named:
+                digest.update(name.encode())
+                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+            self._hash = (versions, digest.hexdigest())
+        return self._hash[1]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a model folder with the supernet's own facts; an older one is replaced whole.
+
+        Raises:
+            StorageError: no space, or the folder cannot be written.
+        """
+        path = Path(folder)
+        size = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        with new_folder(path, needed_bytes=size) as temporary, quiet_transformers():
+            self.model.save_pretrained(temporary)
+            if self.tokenizer is not None:
+                self.tokenizer.save_pretrained(temporary)
+            facts = {
+                "format": 1,
+                "task": self.task,
+                "layer_order": list(self.layer_order),
+                "ranking": self.ranking,
+                "provenance": self.provenance,
+                "weights_sha256": self.sha256,
+            }
+            write_manifest(temporary, facts)
+        return path
+
+    @staticmethod
+    def load(folder: str | Path) -> Supernet:
+        """Read a supernet that `save` wrote; every file is checked against its hash first.
+
+        Raises:
+            ConfigError: no supernet there.
+            StorageError: a file is damaged.
+        """
+        path = Path(folder)
+        facts = read_manifest(path)
+        if facts.get("format") != 1:
+            raise ConfigError(f"{path} has supernet format {facts.get('format')!r}; this version reads 1")
+        model, tokenizer = load_pretrained(path, task=facts["task"])
+        supernet = Supernet(model, task=facts["task"], tokenizer=tokenizer, provenance=facts["provenance"])
+        supernet.layer_order = tuple(facts["layer_order"])
+        supernet.ranking = dict(facts["ranking"])
+        return supernet

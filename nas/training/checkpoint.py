@@ -1,0 +1,73 @@
+"""A training run on disk, enough to continue to the same weights.
+
+Everything random is a function of the seed and the step, so that the step is all that has to be known
+besides weights and optimiser.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from nas.errors import ConfigError
+from nas.supernet.checkpoint import new_folder, read_manifest, write_manifest
+
+_TENSORS: Final = "training.safetensors"
+
+
+def save_training(
+    folder: Path,
+    *,
+    step: int,
+    fingerprint: str,
+    weights: dict[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write weights, optimiser and step; an older checkpoint stays until the new one is whole."""
+    tensors = {f"weight.{name}": weight.detach() for name, weight in weights.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    with new_folder(folder, needed_bytes=size) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / _TENSORS)
+        write_manifest(temporary, {"format": 1, "step": step, "fingerprint": fingerprint})
+
+
+def resume_training(
+    folder: Path, *, fingerprint: str, weights: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> int:
+    """Put a checkpoint back into weights and optimiser; the step to continue at, 0 without a checkpoint.
+
+    Raises:
+        ConfigError: the checkpoint is of a run with other data, settings or starting weights.
+        StorageError: it is damaged.
+    """
+    if not folder.exists():
+        return 0
+    facts = read_manifest(folder)
+    if facts["fingerprint"] != fingerprint:
+        raise ConfigError(
+            f"{folder} holds a training run with other data, settings or starting weights; "
+            "delete it to start anew, or choose another folder"
+        )
+    tensors = load_file(folder / _TENSORS)
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(tensors[f"weight.{name}"])
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
+    return int(facts["step"])
+
+
+def _optimizer_state(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            index, _, entry = rest.partition(".")
+            state.setdefault(int(index), {})[entry] = tensor
+    return state

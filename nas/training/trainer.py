@@ -1,0 +1,264 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nas.data import Batch, EncodedDataset
+from nas.errors import ConfigError
+from nas.progress import Progress, no_progress, progress_bar
+from nas.supernet import Supernet
+from nas.training.budget import Budget
+from nas.training.checkpoint import resume_training, save_training
+from nas.training.losses import distillation_loss, label_loss
+from nas.training.options import TrainOptions
+from nas.training.precision import prefers_bfloat16
+from nas.training.strategies import Pass, Strategy, strategy_of
+from search_spaces import SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingReport:
+    """What a training run did.
+
+    Attributes:
+        strategy: its name.
+        steps: optimiser steps, those of an earlier, interrupted run included.
+        passes: forward/backward passes.
+        examples: examples seen, once a pass.
+        full_loss: mean label loss of the step's first pass over the last tenth of the steps made here.
+        seconds: wall time of this call.
+        resumed_at: step that this call began at.
+    """
+
+    strategy: str
+    steps: int
+    passes: int
+    examples: int
+    full_loss: float
+    seconds: float
+    resumed_at: int
+
+
+def train_supernet(
+    supernet: Supernet,
+    data: EncodedDataset,
+    *,
+    strategy: str | Strategy = "sandwich_kd",
+    budget: Budget,
+    space: SearchSpace | None = None,
+    options: TrainOptions | None = None,
+    checkpoint: str | Path | None = None,
+    show_progress_bar: bool = False,
+) -> TrainingReport:
+    """Train a supernet's weights in place.
+
+    Args:
+        supernet: rank it first, so that sub-networks keep its best units.
+        data: labelled training data.
+        strategy: which sub-networks each step trains.
+        budget: forward/backward passes.
+        space: sub-networks to sample; the uniform space unless given.
+        options: settings.
+        checkpoint: folder to resume from and to save to now and then.
+        show_progress_bar: on standard error.
+
+    Raises:
+        ConfigError: labels that do not fit the model, or a checkpoint of another run.
+    """
+    settings = options or TrainOptions()
+    data.check_labels(int(supernet.model.config.num_labels))
+    run = _Run(
+        supernet, data, strategy_of(strategy) if isinstance(strategy, str) else strategy, budget, settings
+    )
+    run.space = space or supernet.space("uniform")
+    with progress_bar("training", enabled=show_progress_bar) as progress:
+        return run.train(Path(checkpoint) if checkpoint is not None else None, progress)
+
+
+class _Run:
+    """One training run; what a step needs, looked up once."""
+
+    space: SearchSpace
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: EncodedDataset,
+        strategy: Strategy,
+        budget: Budget,
+        options: TrainOptions,
+    ) -> None:
+        self.supernet, self.data, self.strategy, self.options = supernet, data, strategy, options
+        self.num_steps = budget.steps(strategy.passes_a_step)
+        self.device = next(supernet.model.parameters()).device
+        self.weights = trainable_weights(supernet.model, options.frozen)
+        self.optimizer = make_optimizer(self.weights.values(), options)
+        wanted = options.precision
+        self.is_bfloat16 = wanted == "bfloat16" or (wanted == "auto" and prefers_bfloat16(str(self.device)))
+
+    def train(self, checkpoint: Path | None, progress: Progress = no_progress) -> TrainingReport:
+        start, fingerprint = time.monotonic(), self._fingerprint()
+        first = 0
+        if checkpoint is not None:
+            first = resume_training(
+                checkpoint, fingerprint=fingerprint, weights=self.weights, optimizer=self.optimizer
+            )
+        frozen = [p for p in self.supernet.model.parameters() if p.requires_grad]
+        keep = {id(weight) for weight in self.weights.values()}
+        frozen = [parameter for parameter in frozen if id(parameter) not in keep]
+        try:
+            for parameter in frozen:
+                parameter.requires_grad_(False)
+            losses = self._steps(first, checkpoint, fingerprint, progress)
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_(True)
+            self.supernet.model.eval()
+        passes = self.num_steps * self.strategy.passes_a_step
+        tail = losses[-max(1, len(losses) // 10) :]
+        report = TrainingReport(
+            strategy=self.strategy.name,
+            steps=self.num_steps,
+            passes=passes,
+            examples=passes * self.options.batch_size,
+            full_loss=float(np.mean(tail)) if tail else math.nan,
+            seconds=time.monotonic() - start,
+            resumed_at=first,
+        )
+        self.supernet.provenance["training"] = {"strategy": report.strategy, "passes": passes}
+        return report
+
+    def _steps(
+        self, first: int, checkpoint: Path | None, fingerprint: str, progress: Progress
+    ) -> list[float]:
+        losses: list[float] = []
+        saved = time.monotonic()
+        batches = self.data.training_batches(
+            self.options.batch_size, seed=self.options.seed, start_step=first
+        )
+        self.supernet.model.train()
+        with torch.random.fork_rng(enabled=True):
+            for step in range(first, self.num_steps):
+                loss = self.step(step, next(batches))
+                if not math.isfinite(loss):
+                    raise ConfigError(
+                        f"training diverged at step {step}: the loss is {loss}; lower learning_rate "
+                        f"(now {self.options.learning_rate})"
+                    )
+                losses.append(loss)
+                progress(step + 1, self.num_steps, f"loss {np.mean(losses[-20:]):.3f}")
+                is_due = time.monotonic() - saved >= self.options.checkpoint_seconds
+                if checkpoint is not None and (is_due or step + 1 == self.num_steps):
+                    self._save(checkpoint, step + 1, fingerprint)
+                    saved = time.monotonic()
+        return losses
+
+    def step(self, step: int, batch: Batch) -> float:
+        """One optimiser step; the label loss of its first pass."""
+        torch.manual_seed(_mix(self.options.seed, step))
+        generator = np.random.default_rng([self.options.seed, step])
+        rate = self.options.learning_rate * _schedule(step, self.num_steps, self.options.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        passes = self.strategy.passes(self.space, self.supernet.full, generator)
+        first_loss = accumulate(
+            self.supernet, passes, batch, self.options.temperature, bfloat16=self.is_bfloat16
+        )
+        nn.utils.clip_grad_norm_(list(self.weights.values()), self.options.max_gradient_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return first_loss
+
+    def _save(self, checkpoint: Path, step: int, fingerprint: str) -> None:
+        save_training(
+            checkpoint, step=step, fingerprint=fingerprint, weights=self.weights, optimizer=self.optimizer
+        )
+
+    def _fingerprint(self) -> str:
+        facts: dict[str, Any] = {
+            "weights": self.supernet.sha256,
+            "data": self.data.sha256,
+            "space": self.space.sha256,
+            "strategy": self.strategy.name,
+            "steps": self.num_steps,
+            "options": self.options.as_dict(),
+            "bfloat16": self.is_bfloat16,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def accumulate(
+    supernet: Supernet, passes: Iterable[Pass], batch: Batch, temperature: float, *, bfloat16: bool = False
+) -> float:
+    """Add the gradients of all passes to the full weights; the label loss of the first pass."""
+    device = next(supernet.model.parameters()).device
+    inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+    labels = batch.labels.to(device)
+    teacher: torch.Tensor | None = None
+    first = 0.0
+    for one in passes:
+        with (
+            supernet.active(one.config) as model,
+            torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
+        ):
+            logits = model(**inputs).logits
+        loss = label_loss(logits, labels)
+        if teacher is None:
+            teacher, first = logits.detach(), loss.item()
+        elif one.target == "labels+teacher":
+            loss = loss + distillation_loss(logits, teacher, temperature)
+        loss.backward()
+    return first
+
+
+def trainable_weights(model: nn.Module, frozen: tuple[str, ...]) -> dict[str, nn.Parameter]:
+    """Weights by name, without those that a pattern of `frozen` occurs in.
+
+    Raises:
+        ConfigError: a pattern that no weight's name contains, or nothing left to train.
+    """
+    named = dict(model.named_parameters())
+    for pattern in frozen:
+        if not any(pattern in name for name in named):
+            raise ConfigError(
+                f"frozen: no weight's name contains {pattern!r}; names look like {next(iter(named))}"
+            )
+    kept = {n: p for n, p in named.items() if not any(pattern in n for pattern in frozen)}
+    if not kept:
+        raise ConfigError(f"frozen: {list(frozen)} leaves no weight to train")
+    return kept
+
+
+def make_optimizer(weights: Iterable[nn.Parameter], options: TrainOptions) -> torch.optim.Optimizer:
+    """AdamW without decay of biases and norms."""
+    matrices = [weight for weight in weights if weight.ndim > 1]
+    vectors = [weight for weight in weights if weight.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": options.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
+
+
+def _schedule(step: int, num_steps: int, warmup: float) -> float:
+    """Linear up, then linear down to 0."""
+    rising = max(1, round(warmup * num_steps))
+    if step < rising:
+        return (step + 1) / rising
+    return (num_steps - step) / max(1, num_steps - rising)
+
+
+def _mix(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,46 @@
+"""Which software can load a sub-network."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from search_spaces.shape import ModelShape
+from search_spaces.subnet import SubnetConfig
+from search_spaces.units import count
+
+Portability: TypeAlias = Literal["plain", "custom-code"]
+
+
+def portability(shape: ModelShape, config: SubnetConfig) -> Portability:
+    """`plain` loads with the stock class, `custom-code` needs the modelling file of its export.
+
+    Plain means equal sizes in every kept block and no removed sub-layer. Where the stock config has no
+    `head_dim` (BERT and its kin) it also means `hidden_size == num_attention_heads * head_dim`, and where
+    embeddings are projected (ELECTRA) that `hidden_size` differs from their width.
+    """
+    return "plain" if obstacle(shape, config) is None else "custom-code"
+
+
+def obstacle(shape: ModelShape, config: SubnetConfig) -> str | None:
+    """Why a sub-network is not plain, or None where it is."""
+    kept = [(units, shape.layers[index]) for index, units in enumerate(config.layers) if units is not None]
+    if not kept:
+        return "no block is kept"
+    sizes = {(count(u.heads), count(u.queries), count(u.ffn), layer.head_dim) for u, layer in kept}
+    if len(sizes) > 1:
+        return "blocks differ in size"
+    heads, queries, ffn, head_dim = sizes.pop()
+    if heads == 0 or ffn == 0:
+        return "a sub-layer is removed in every block"
+    hidden = count(config.hidden)
+    if not shape.has_head_dim and hidden != heads * queries * head_dim:
+        return (
+            f"{shape.model_type}'s config has no head_dim, so hidden_size must be "
+            f"{heads * queries} heads x {head_dim} = {heads * queries * head_dim}, not {hidden}"
+        )
+    if hidden == shape.embedding_size:
+        return (
+            f"at hidden_size {hidden}, the width of the embeddings, the stock {shape.model_type} class leaves "
+            "out the projection between both"
+        )
+    return None

@@ -1,0 +1,48 @@
+"""The append-only log: every change of state adds a line in its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from .columns import database_clock
+from .records import EventRecord
+from .tables import event
+
+
+class EventKind(StrEnum):
+    """Kinds that the ledger writes itself; callers of add_event may use any other."""
+
+    STUDY_CREATED = "study_created"
+    STUDY_DELETED = "study_deleted"
+    LEASE_ACQUIRED = "lease_acquired"
+    LEASE_RELEASED = "lease_released"
+    STATE_CHANGED = "state_changed"
+    TRIALS_PROPOSED = "trials_proposed"
+    TRIAL_DISPATCHED = "trial_dispatched"
+    TRIAL_COMPLETED = "trial_completed"
+    TRIAL_CONFLICT = "trial_conflict"
+    TRIAL_FAILED = "trial_failed"
+    TRIALS_REQUEUED = "trials_requeued"
+
+
+def add_event(connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> int:
+    """Appends a line and returns its id.
+
+    Whoever writes one of a study holds the lock of that study's row, so that ids of a study become
+    visible in their order and a reader that asks for those after the last it saw misses none.
+    """
+    row = {"study_id": study_id, "kind": str(kind), "payload": dict(payload)}
+    added = connection.execute(insert(event).values(at=database_clock(), **row).returning(event.c.id))
+    return int(added.scalar_one())
+
+
+def read_events(connection: Connection, study_id: int | None, *, after: int, limit: int) -> list[EventRecord]:
+    """Lines with an id above `after`, oldest first; of every study when `study_id` is None."""
+    query = select(event).where(event.c.id > after).order_by(event.c.id).limit(limit)
+    if study_id is not None:
+        query = query.where(event.c.study_id == study_id)
+    return [EventRecord(**row) for row in connection.execute(query).mappings()]

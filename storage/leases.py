@@ -1,0 +1,141 @@
+"""Leases: one driver proposes at a time, and only the epoch decides which.
+
+Time plays no part in safety: a lease that is over stays good until another driver takes the study, and
+then never again. Lease times come from the clock of the database, so that drivers need not agree on one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, type_coerce, update
+
+from .columns import UtcSeconds, database_clock
+from .errors import FencedError, LeaseHeldError, UnknownStudyError
+from .events import EventKind, add_event
+from .records import Lease
+from .tables import study
+
+_OVER = 0.0
+_LOCKED_COLUMNS = (
+    study.c.epoch,
+    study.c.owner,
+    study.c.next_number,
+    study.c.told_count,
+    type_coerce(database_clock(), UtcSeconds()).label("now"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedStudy:
+    """Counters of a study whose row is locked until the transaction ends."""
+
+    next_number: int
+    told_count: int
+    now: datetime
+
+
+def lock_study(connection: Connection, study_id: int) -> LockedStudy:
+    """Locks the row of a study against every other writer of that study.
+
+    Raises:
+        UnknownStudyError: there is none of that number.
+    """
+    return _counters(_locked_row(connection, study_id))
+
+
+def fence(connection: Connection, lease: Lease) -> LockedStudy:
+    """Locks the study for the holder of the current lease.
+
+    Raises:
+        FencedError: the lease is over.
+        UnknownStudyError: the study was deleted.
+    """
+    row = _locked_row(connection, lease.study_id)
+    if (row.epoch, row.owner) != (lease.epoch, lease.owner):
+        raise FencedError(lease.study_id, lease.epoch, row.epoch, row.owner)
+    return _counters(row)
+
+
+def acquire(connection: Connection, name: str, *, owner: str, seconds: float) -> Lease:
+    """Takes a study that nobody holds; the epoch counts the takings.
+
+    Raises:
+        LeaseHeldError: somebody holds it.
+        UnknownStudyError: there is none of that name.
+    """
+    is_free = or_(study.c.owner.is_(None), study.c.lease_until_s <= database_clock())
+    row = connection.execute(
+        update(study)
+        .where(study.c.name == name, is_free)
+        .values(epoch=study.c.epoch + 1, owner=owner, lease_until_s=database_clock() + seconds)
+        .returning(study.c.id, study.c.epoch)
+    ).one_or_none()
+    if row is None:
+        raise _refusal(connection, name)
+    lease = Lease(study_id=row.id, owner=owner, epoch=row.epoch, seconds=seconds)
+    add_event(connection, lease.study_id, EventKind.LEASE_ACQUIRED, {"owner": owner, "epoch": lease.epoch})
+    return lease
+
+
+def renew(connection: Connection, lease: Lease) -> None:
+    """Counts the seconds of the lease anew from now.
+
+    Raises:
+        FencedError: the lease is over.
+    """
+    renewal = update(study).where(_is_current(lease)).values(lease_until_s=database_clock() + lease.seconds)
+    if connection.execute(renewal).rowcount == 0:
+        fence(connection, lease)
+
+
+def release(connection: Connection, lease: Lease) -> None:
+    """Gives the study back; a lease that is over already needs no release."""
+    released = update(study).where(_is_current(lease)).values(owner=None, lease_until_s=_OVER)
+    if connection.execute(released).rowcount:
+        payload = {"owner": lease.owner, "epoch": lease.epoch}
+        add_event(connection, lease.study_id, EventKind.LEASE_RELEASED, payload)
+
+
+def check_free(connection: Connection, name: str) -> None:
+    """Raises LeaseHeldError while a driver holds the study."""
+    row = _holder(connection, name)
+    if row is not None and row.owner is not None and row.remaining_s > 0:
+        raise LeaseHeldError(name, row.owner, row.remaining_s)
+
+
+def unknown_study(connection: Connection, given: str | int) -> UnknownStudyError:
+    """The error for a study that is not there, with the newest of those that are."""
+    known = connection.execute(select(study.c.name).order_by(study.c.id.desc()).limit(20)).scalars()
+    return UnknownStudyError(given, tuple(known))
+
+
+def _refusal(connection: Connection, name: str) -> Exception:
+    row = _holder(connection, name)
+    if row is None:
+        return unknown_study(connection, name)
+    return LeaseHeldError(name, row.owner, max(0.0, row.remaining_s))
+
+
+def _holder(connection: Connection, name: str) -> Row[Any, Any] | None:
+    remaining_s = (study.c.lease_until_s - database_clock()).label("remaining_s")
+    return connection.execute(select(study.c.owner, remaining_s).where(study.c.name == name)).one_or_none()
+
+
+def _is_current(lease: Lease) -> ColumnElement[bool]:
+    return and_(study.c.id == lease.study_id, study.c.epoch == lease.epoch, study.c.owner == lease.owner)
+
+
+def _locked_row(connection: Connection, study_id: int) -> Row[Any]:
+    # SQLite has no FOR UPDATE and needs none: BEGIN IMMEDIATE has locked the file.
+    query = select(*_LOCKED_COLUMNS).where(study.c.id == study_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise unknown_study(connection, study_id)
+    return row
+
+
+def _counters(row: Row[Any]) -> LockedStudy:
+    return LockedStudy(next_number=row.next_number, told_count=row.told_count, now=row.now)

@@ -1,0 +1,276 @@
+"""The ledger: the truth about studies, trials and measurements, behind one class."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from . import events, leases, measurements, schema, studies, transitions, trials
+from .database import Database
+from .engine import check_durable, create_engine
+from .location import parsed_url
+from .records import (
+    AttemptRecord,
+    Completion,
+    EventRecord,
+    LatencyRecord,
+    Lease,
+    Proposal,
+    QualityRecord,
+    StudyRecord,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
+from .values import finite_metrics
+
+
+class Ledger:
+    """Studies and measurements in one database, given by a URL.
+
+    Each method is one short transaction, durable when it returns. Threads may share a ledger; a process
+    that forks, and a worker elsewhere, opens its own or none: it can't be pickled, as it knows a password.
+
+    Every method can raise UnreachableError, and every one that writes DiskFullError, ReadOnlyError and,
+    for a value that the database can't hold, ValueError. A method that takes a lease raises FencedError
+    when the lease is over, and has then written nothing.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str, *, upgrade: bool = False) -> Self:
+        """Opens a database and makes the tables if it has none.
+
+        Args:
+            url: such as "sqlite:///nas.db" or "postgresql://user@host/database".
+            upgrade: bring older tables to the newest revision instead of refusing them.
+
+        Raises:
+            DatabaseUrlError: the URL is wrong, or names a file on a network file system.
+            SchemaError: the tables are newer, or older and not to be upgraded.
+        """
+        database = Database(create_engine(parsed_url(url)))
+        try:
+            database.read(lambda connection: check_durable(connection, database.url))
+            schema.check(database, may_upgrade=upgrade)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"the ledger of {self.url} can't be pickled: only the driver writes, pass records")
+
+    @property
+    def url(self) -> str:
+        """The URL of the database, its password hidden."""
+        return self._database.url
+
+    def schema_revision(self) -> str | None:
+        """Revision of the tables."""
+        return self._database.read(schema.revision_of)
+
+    def open_connections(self) -> int:
+        """Connections in use now; 0 between calls."""
+        return self._database.open_connections()
+
+    # Studies
+
+    def create_study(
+        self, name: str, *, spec: Mapping[str, Any], fingerprint: Mapping[str, str], seed: int
+    ) -> StudyRecord:
+        """Stores a study in state QUEUED; raises StudyExistsError when the name is taken."""
+        return self._database.write(
+            lambda connection: studies.create_study(
+                connection, name, spec=spec, fingerprint=fingerprint, seed=seed
+            )
+        )
+
+    def study(self, name: str) -> StudyRecord:
+        """The study of that name; raises UnknownStudyError."""
+        return self._database.read(lambda connection: studies.read_study(connection, name))
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, oldest first."""
+        return self._database.read(studies.read_studies)
+
+    def delete_study(self, name: str) -> None:
+        """Deletes a study, its trials and events; raises LeaseHeldError while a driver holds it."""
+        self._database.write(lambda connection: studies.delete_study(connection, name))
+
+    def set_study_state(self, lease: Lease, state: StudyState, reason: str | None = None) -> None:
+        """Writes the state of the study and, for people, the reason."""
+        self._database.write(
+            lambda connection: studies.set_state(connection, lease, state, reason), idempotent=True
+        )
+
+    # Leases
+
+    def acquire(self, name: str, *, owner: str, seconds: float = 10.0) -> Lease:
+        """Takes a study that nobody holds; raises LeaseHeldError, with the holder, when somebody does."""
+        if not owner:
+            raise ValueError("the owner of a lease is empty: name the driver, such as host:pid")
+        if not seconds > 0:
+            raise ValueError(f"a lease of {seconds} s, allowed are more than 0")
+        return self._database.write(
+            lambda connection: leases.acquire(connection, name, owner=owner, seconds=seconds)
+        )
+
+    def renew(self, lease: Lease) -> None:
+        """Counts the seconds of the lease anew."""
+        self._database.write(lambda connection: leases.renew(connection, lease), idempotent=True)
+
+    def release(self, lease: Lease) -> None:
+        """Gives the study back; harmless when the lease is over."""
+        self._database.write(lambda connection: leases.release(connection, lease), idempotent=True)
+
+    # Trials
+
+    def propose(
+        self, lease: Lease, proposals: Sequence[Proposal], *, sampler_state: Mapping[str, Any] | None = None
+    ) -> list[TrialRecord]:
+        """Stores proposals under the next numbers, all or none, and the sampler's state with them.
+
+        Raises:
+            DuplicateKeyError: a sub-network is a trial already and not proposed as a DUPLICATE.
+            ValueError: a cost or metric is not finite, or a state is not proposable.
+        """
+        checked = trials.checked_proposals(proposals)
+        return self._database.write(
+            lambda connection: trials.propose(connection, lease, checked, sampler_state)
+        )
+
+    def dispatch(self, lease: Lease, number: int, worker: str | None = None) -> int:
+        """Hands an open trial to a worker; returns the attempt, from 1; raises TrialStateError."""
+        return self._database.write(
+            lambda connection: transitions.dispatch(connection, lease, number, worker)
+        )
+
+    def complete(
+        self,
+        study_id: int,
+        number: int,
+        metrics: Mapping[str, float],
+        *,
+        worker: str | None = None,
+        seconds: float | None = None,
+    ) -> Completion:
+        """Stores the result of an open trial; needs no lease, because a finished result is a fact.
+
+        May be called again: an equal result is "repeated", another one of a final trial a "conflict",
+        which is logged and changes nothing.
+
+        Raises:
+            ValueError: there is no metric, or one is not a finite number.
+            UnknownTrialError: the study has no trial of that number.
+        """
+        if not metrics:
+            raise ValueError(f"trial {number} has no metric: report it as failed")
+        checked = finite_metrics(metrics)
+        return self._database.write(
+            lambda connection: transitions.complete(
+                connection, study_id, number, checked, worker=worker, seconds=seconds
+            ),
+            idempotent=True,
+        )
+
+    def fail(self, lease: Lease, number: int, *, reason: str, message: str) -> None:
+        """Gives an open trial up; raises TrialStateError when its result came after all."""
+        self._database.write(
+            lambda connection: transitions.fail(connection, lease, number, reason=reason, message=message)
+        )
+
+    def requeue(self, lease: Lease, number: int, *, outcome: str) -> None:
+        """Takes a running trial back and ends its attempt with the outcome; raises TrialStateError."""
+        self._database.write(
+            lambda connection: transitions.requeue(connection, lease, number, outcome=outcome)
+        )
+
+    def requeue_open(self, lease: Lease) -> list[TrialRecord]:
+        """Takes back all running trials of a driver that died; returns all that wait, by number."""
+        return self._database.write(
+            lambda connection: transitions.requeue_open(connection, lease), idempotent=True
+        )
+
+    def trials(self, study_id: int, *, states: Collection[TrialState] | None = None) -> list[TrialRecord]:
+        """Trials by number, only those in `states` if given."""
+        return self._database.read(lambda connection: trials.read_trials(connection, study_id, states))
+
+    def trial(self, study_id: int, number: int) -> TrialRecord:
+        """One trial; raises UnknownTrialError."""
+        return self._database.read(lambda connection: trials.read_trial(connection, study_id, number))
+
+    def trial_by_key(self, study_id: int, key: str) -> TrialRecord | None:
+        """The trial of a sub-network, which is no duplicate."""
+        return self._database.read(lambda connection: trials.trial_by_key(connection, study_id, key))
+
+    def attempts(self, study_id: int, number: int) -> list[AttemptRecord]:
+        """Attempts at a trial, first to last."""
+        return self._database.read(lambda connection: transitions.read_attempts(connection, study_id, number))
+
+    # Measurements
+
+    def put_quality(self, record: QualityRecord) -> bool:
+        """Stores a quality unless it is known, the first writer wins; whether it was stored."""
+        checked = measurements.checked_quality(record)
+        return self._database.write(
+            lambda connection: measurements.put_quality(connection, checked), idempotent=True
+        )
+
+    def quality(self, supernet_sha256: str, key: str, data_sha256: str, stage: int) -> QualityRecord | None:
+        """The quality of a sub-network on the first `stage` examples."""
+        return self._database.read(
+            lambda connection: measurements.read_quality(connection, supernet_sha256, key, data_sha256, stage)
+        )
+
+    def put_latency(self, record: LatencyRecord) -> None:
+        """Adds a latency measurement."""
+        checked = measurements.checked_latency(record)
+        self._database.write(lambda connection: measurements.put_latency(connection, checked))
+
+    def latency(self, shape_key: str, target: str, workload_sha256: str) -> LatencyRecord | None:
+        """The newest valid latency measurement of a shape."""
+        return self._database.read(
+            lambda connection: measurements.read_latency(connection, shape_key, target, workload_sha256)
+        )
+
+    def latencies(
+        self,
+        *,
+        target: str | None = None,
+        workload_sha256: str | None = None,
+        include_invalid: bool = False,
+    ) -> list[LatencyRecord]:
+        """Latency measurements, oldest first."""
+        return self._database.read(
+            lambda connection: measurements.read_latencies(
+                connection, target, workload_sha256, include_invalid=include_invalid
+            )
+        )
+
+    # Events
+
+    def add_event(self, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> int:
+        """Appends a line to the log and returns its id; raises UnknownStudyError."""
+        return self._database.write(lambda connection: studies.log_event(connection, study_id, kind, payload))
+
+    def events(self, study_id: int | None, *, after: int = 0, limit: int = 1000) -> list[EventRecord]:
+        """Lines of a study with an id above `after`, oldest first; of all when `study_id` is None."""
+        return self._database.read(
+            lambda connection: events.read_events(connection, study_id, after=after, limit=limit)
+        )

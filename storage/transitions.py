@@ -1,0 +1,194 @@
+"""Changes of a trial's state.
+
+An open trial is dispatched, requeued, failed, or completed; a final one never changes. Dispatch, requeue
+and failure are decisions and need the current lease. A finished result is a fact: it is accepted from
+anybody while the trial is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+
+from .errors import TrialStateError, UnknownTrialError
+from .events import EventKind, add_event
+from .leases import LockedStudy, fence, lock_study
+from .records import OPEN_STATES, AttemptRecord, Completion, Lease, TrialRecord, TrialState
+from .tables import attempt, study, trial
+from .trials import read_trials
+from .values import json_sha256, storable_message
+
+COMPLETED = "completed"
+FAILED = "failed"
+SUPERSEDED = "superseded"
+DRIVER_LOST = "driver_lost"
+
+
+def dispatch(connection: Connection, lease: Lease, number: int, worker: str | None) -> int:
+    """Hands an open trial to a worker; returns which attempt it is, counted from 1.
+
+    Raises:
+        FencedError: the lease is over.
+        TrialStateError: the trial is final.
+    """
+    now = fence(connection, lease).now
+    counted = (
+        update(trial)
+        .where(_is_trial(lease.study_id, number), trial.c.state.in_(OPEN_STATES))
+        .values(state=TrialState.RUNNING, attempts=trial.c.attempts + 1)
+        .returning(trial.c.attempts)
+    )
+    count = connection.execute(counted).scalar_one_or_none()
+    if count is None:
+        raise _refusal(connection, lease.study_id, number, OPEN_STATES)
+    if count > 1:
+        _end_attempts(connection, lease.study_id, [number], {"ended_at": now, "outcome": SUPERSEDED})
+    row = {"study_id": lease.study_id, "number": number, "attempt": count, "worker": worker}
+    connection.execute(insert(attempt), row | {"started_at": now})
+    payload = {"number": number, "attempt": count, "worker": worker, "epoch": lease.epoch}
+    add_event(connection, lease.study_id, EventKind.TRIAL_DISPATCHED, payload)
+    return int(count)
+
+
+def complete(
+    connection: Connection,
+    study_id: int,
+    number: int,
+    metrics: Mapping[str, float],
+    *,
+    worker: str | None,
+    seconds: float | None,
+) -> Completion:
+    """Stores a result once; `metrics` are finite and sorted.
+
+    Raises:
+        UnknownTrialError: the study has none of that number.
+    """
+    locked = lock_study(connection, study_id)
+    sha256 = json_sha256(metrics)
+    result = {"state": TrialState.DONE, "metrics": dict(metrics), "result_sha256": sha256}
+    if not _end_trial(connection, study_id, number, result, locked):
+        return _known_result(connection, study_id, number, metrics, sha256)
+    ending: dict[str, Any] = {"ended_at": locked.now, "outcome": COMPLETED, "seconds": seconds}
+    _end_attempts(connection, study_id, [number], ending | ({} if worker is None else {"worker": worker}))
+    payload = {"number": number, "metrics": dict(metrics), "worker": worker, "seconds": seconds}
+    add_event(connection, study_id, EventKind.TRIAL_COMPLETED, payload)
+    return "stored"
+
+
+def fail(connection: Connection, lease: Lease, number: int, *, reason: str, message: str) -> None:
+    """Gives an open trial up.
+
+    Raises:
+        FencedError: the lease is over.
+        TrialStateError: the trial is final, perhaps because its result came after all.
+    """
+    locked = fence(connection, lease)
+    kept = storable_message(message)
+    result = {"state": TrialState.FAILED, "reason": reason, "message": kept}
+    if not _end_trial(connection, lease.study_id, number, result, locked):
+        raise _refusal(connection, lease.study_id, number, OPEN_STATES)
+    _end_attempts(connection, lease.study_id, [number], {"ended_at": locked.now, "outcome": FAILED})
+    payload = {"number": number, "reason": reason, "message": kept, "epoch": lease.epoch}
+    add_event(connection, lease.study_id, EventKind.TRIAL_FAILED, payload)
+
+
+def requeue(connection: Connection, lease: Lease, number: int, *, outcome: str) -> None:
+    """Takes a running trial back from its worker, to be dispatched again under the same number.
+
+    Raises:
+        FencedError: the lease is over.
+        TrialStateError: the trial does not run.
+    """
+    now = fence(connection, lease).now
+    is_wanted = and_(_is_trial(lease.study_id, number), trial.c.state == TrialState.RUNNING)
+    taken = connection.execute(update(trial).where(is_wanted).values(state=TrialState.PROPOSED))
+    if taken.rowcount == 0:
+        raise _refusal(connection, lease.study_id, number, (TrialState.RUNNING,))
+    _log_requeue(connection, lease, [number], outcome, now)
+
+
+def requeue_open(connection: Connection, lease: Lease) -> list[TrialRecord]:
+    """Takes back every running trial of a driver that died; returns all that wait for dispatch.
+
+    Raises:
+        FencedError: the lease is over.
+    """
+    now = fence(connection, lease).now
+    is_running = and_(trial.c.study_id == lease.study_id, trial.c.state == TrialState.RUNNING)
+    query = select(trial.c.number).where(is_running).order_by(trial.c.number)
+    numbers = list(connection.execute(query).scalars())
+    if numbers:
+        connection.execute(update(trial).where(is_running).values(state=TrialState.PROPOSED))
+        _log_requeue(connection, lease, numbers, DRIVER_LOST, now)
+    return read_trials(connection, lease.study_id, {TrialState.PROPOSED})
+
+
+def read_attempts(connection: Connection, study_id: int, number: int) -> list[AttemptRecord]:
+    """Attempts at a trial, first to last."""
+    is_wanted = and_(attempt.c.study_id == study_id, attempt.c.number == number)
+    rows = connection.execute(select(attempt).where(is_wanted).order_by(attempt.c.attempt)).mappings()
+    return [AttemptRecord(**row) for row in rows]
+
+
+def _end_trial(
+    connection: Connection,
+    study_id: int,
+    number: int,
+    result: Mapping[str, Any],
+    locked: LockedStudy,
+) -> bool:
+    """Makes an open trial final; False when it is not open."""
+    is_open = and_(_is_trial(study_id, number), trial.c.state.in_(OPEN_STATES))
+    ended = update(trial).where(is_open).values(**result, told_order=locked.told_count, ended_at=locked.now)
+    if connection.execute(ended).rowcount == 0:
+        return False
+    connection.execute(update(study).where(study.c.id == study_id).values(told_count=locked.told_count + 1))
+    return True
+
+
+def _known_result(
+    connection: Connection, study_id: int, number: int, metrics: Mapping[str, float], sha256: str
+) -> Completion:
+    query = select(trial.c.state, trial.c.result_sha256).where(_is_trial(study_id, number))
+    stored = connection.execute(query).one_or_none()
+    if stored is None:
+        raise UnknownTrialError(study_id, number)
+    if stored.result_sha256 == sha256:
+        return "repeated"
+    payload = {"number": number, "state": stored.state.value, "offered": dict(metrics)}
+    add_event(connection, study_id, EventKind.TRIAL_CONFLICT, payload)
+    return "conflict"
+
+
+def _end_attempts(
+    connection: Connection, study_id: int, numbers: Collection[int], ending: Mapping[str, Any]
+) -> None:
+    is_open = and_(
+        attempt.c.study_id == study_id, attempt.c.number.in_(list(numbers)), attempt.c.ended_at.is_(None)
+    )
+    connection.execute(update(attempt).where(is_open).values(**ending))
+
+
+def _log_requeue(
+    connection: Connection, lease: Lease, numbers: list[int], outcome: str, now: datetime
+) -> None:
+    _end_attempts(connection, lease.study_id, numbers, {"ended_at": now, "outcome": outcome})
+    payload = {"numbers": numbers, "outcome": outcome, "epoch": lease.epoch}
+    add_event(connection, lease.study_id, EventKind.TRIALS_REQUEUED, payload)
+
+
+def _refusal(
+    connection: Connection, study_id: int, number: int, allowed: tuple[TrialState, ...]
+) -> Exception:
+    state = connection.execute(select(trial.c.state).where(_is_trial(study_id, number))).scalar_one_or_none()
+    if state is None:
+        return UnknownTrialError(study_id, number)
+    return TrialStateError(study_id, number, state.value, tuple(one.value for one in allowed))
+
+
+def _is_trial(study_id: int, number: int) -> ColumnElement[bool]:
+    return and_(trial.c.study_id == study_id, trial.c.number == number)

@@ -1,0 +1,177 @@
+"""Trials: proposed in one transaction, read in the order of their numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from .errors import DuplicateKeyError, UnknownTrialError
+from .events import EventKind, add_event
+from .failures import is_duplicate
+from .leases import LockedStudy, fence
+from .records import Lease, Proposal, TrialRecord, TrialState
+from .tables import sampler_state, study, trial
+from .values import finite_metrics
+
+PROPOSABLE_STATES = (TrialState.PROPOSED, TrialState.INFEASIBLE, TrialState.DUPLICATE)
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(TrialRecord))
+_COLUMNS = tuple(trial.c[name] for name in _FIELDS)
+_NO_DUPLICATE = text("state <> 'DUPLICATE'")  # spelt as in the index, which is then used
+
+
+def checked_proposals(proposals: Iterable[Proposal]) -> list[Proposal]:
+    """The proposals with finite costs and metrics.
+
+    Raises:
+        ValueError: a state, key or number is not allowed.
+    """
+    return [_checked(proposal) for proposal in proposals]
+
+
+def propose(
+    connection: Connection,
+    lease: Lease,
+    proposals: Sequence[Proposal],
+    new_sampler_state: Mapping[str, Any] | None,
+) -> list[TrialRecord]:
+    """Gives checked proposals the next numbers, and those that are final at once their order of telling.
+
+    Raises:
+        FencedError: the lease is over.
+        DuplicateKeyError: a sub-network is a trial already and not proposed as a DUPLICATE.
+    """
+    locked = fence(connection, lease)
+    records = _numbered(lease.study_id, locked, proposals)
+    if records:
+        _insert(connection, lease, locked, records)
+    if new_sampler_state is not None:
+        mine = sampler_state.c.study_id == lease.study_id
+        connection.execute(delete(sampler_state).where(mine))
+        connection.execute(
+            insert(sampler_state), {"study_id": lease.study_id, "state": dict(new_sampler_state)}
+        )
+    return records
+
+
+def read_trials(
+    connection: Connection, study_id: int, states: Collection[TrialState] | None = None
+) -> list[TrialRecord]:
+    """Trials of a study in the order of their numbers, only those in `states` if given."""
+    query = select(*_COLUMNS).where(trial.c.study_id == study_id).order_by(trial.c.number)
+    if states is not None:
+        query = query.where(trial.c.state.in_(list(states)))
+    return [_record(row) for row in connection.execute(query)]
+
+
+def read_trial(connection: Connection, study_id: int, number: int) -> TrialRecord:
+    """One trial.
+
+    Raises:
+        UnknownTrialError: the study has none of that number.
+    """
+    query = select(*_COLUMNS).where(trial.c.study_id == study_id, trial.c.number == number)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise UnknownTrialError(study_id, number)
+    return _record(row)
+
+
+def trial_by_key(connection: Connection, study_id: int, key: str) -> TrialRecord | None:
+    """The trial of a sub-network that is no duplicate."""
+    is_wanted = (trial.c.study_id == study_id, trial.c.key == key, _NO_DUPLICATE)
+    row = connection.execute(select(*_COLUMNS).where(*is_wanted)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def _insert(connection: Connection, lease: Lease, locked: LockedStudy, records: list[TrialRecord]) -> None:
+    try:
+        connection.execute(insert(trial), [_row(record) for record in records])
+    except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
+        keys = (record.key for record in records if record.state is not TrialState.DUPLICATE)
+        raise DuplicateKeyError(lease.study_id, tuple(keys)) from error
+    final = {record.number: record.state.value for record in records if record.state.is_final}
+    counters = {
+        "next_number": locked.next_number + len(records),
+        "told_count": locked.told_count + len(final),
+    }
+    connection.execute(update(study).where(study.c.id == lease.study_id).values(**counters))
+    payload = {
+        "epoch": lease.epoch,
+        "numbers": [record.number for record in records],
+        "final": [[number, state] for number, state in final.items()],
+    }
+    add_event(connection, lease.study_id, EventKind.TRIALS_PROPOSED, payload)
+
+
+def _numbered(study_id: int, locked: LockedStudy, proposals: Sequence[Proposal]) -> list[TrialRecord]:
+    told = locked.told_count
+    records = []
+    for number, proposal in enumerate(proposals, start=locked.next_number):
+        if proposal.reused_from is not None and not 0 <= proposal.reused_from < number:
+            raise ValueError(
+                f"trial {number} repeats trial {proposal.reused_from}, allowed are trials before it"
+            )
+        is_final = proposal.state.is_final
+        records.append(_new_record(study_id, number, proposal, told if is_final else None, locked.now))
+        told += is_final
+    return records
+
+
+def _new_record(
+    study_id: int, number: int, proposal: Proposal, told_order: int | None, now: datetime
+) -> TrialRecord:
+    return TrialRecord(
+        study_id=study_id,
+        number=number,
+        key=proposal.key,
+        config=dict(proposal.config),
+        parameters=dict(proposal.parameters),
+        sampler_attributes=dict(proposal.sampler_attributes),
+        costs=dict(proposal.costs),
+        origin=proposal.origin,
+        state=proposal.state,
+        reused_from=proposal.reused_from,
+        metrics=None if proposal.metrics is None else dict(proposal.metrics),
+        reason=proposal.reason,
+        message=None,
+        attempts=0,
+        told_order=told_order,
+        created_at=now,
+        ended_at=None if told_order is None else now,
+    )
+
+
+def _checked(proposal: Proposal) -> Proposal:
+    if proposal.state not in PROPOSABLE_STATES:
+        raise ValueError(
+            f"proposal {proposal.key!r} has state {proposal.state}, "
+            f"allowed are {', '.join(PROPOSABLE_STATES)}"
+        )
+    if not proposal.key:
+        raise ValueError("a proposal has an empty key: give the canonical key of its sub-network")
+    is_duplicate = proposal.state is TrialState.DUPLICATE
+    if is_duplicate != (proposal.reused_from is not None):
+        raise ValueError(
+            f"proposal {proposal.key!r} with state {proposal.state} has reused_from={proposal.reused_from}: "
+            "a DUPLICATE names the trial that it repeats, no other does"
+        )
+    if proposal.metrics is not None and not is_duplicate:
+        raise ValueError(f"proposal {proposal.key!r} has metrics before it was evaluated: leave them out")
+    metrics = None if proposal.metrics is None else finite_metrics(proposal.metrics)
+    return dataclasses.replace(proposal, costs=finite_metrics(proposal.costs, "cost"), metrics=metrics)
+
+
+def _row(record: TrialRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in _FIELDS}
+
+
+def _record(row: Row[Any]) -> TrialRecord:
+    return TrialRecord(**dict(zip(_FIELDS, row, strict=True)))

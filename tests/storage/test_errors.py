@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+import storage
+from storage import StorageFault
+
+EXAMPLES = [
+    StorageFault("anything"),
+    storage.DatabaseUrlError("mysql://", "unknown"),
+    storage.UnreachableError("postgresql://h/d", "refused"),
+    storage.DiskFullError("sqlite:///a", "full"),
+    storage.ReadOnlyError("sqlite:///a", "read-only"),
+    storage.SchemaError("sqlite:///a", "0002", "0001"),
+    storage.SchemaError("sqlite:///a", "0000", "0001"),
+    storage.SchemaError("sqlite:///a", None, "0001"),
+    storage.StudyExistsError("rte"),
+    storage.UnknownStudyError("rte", ("a", "b")),
+    storage.UnknownTrialError(1, 2),
+    storage.TrialStateError(1, 2, "DONE", ("PROPOSED", "RUNNING")),
+    storage.DuplicateKeyError(1, ("a", "b")),
+    storage.LeaseHeldError("rte", "host:1", 3.5),
+    storage.FencedError(1, 2, 3, "host:1"),
+]
+
+
+def test_every_error_has_an_example_here() -> None:
+    leaves = {type(error) for error in EXAMPLES} - {StorageFault}
+    assert leaves == set(StorageFault.__subclasses__())
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_an_error_survives_pickling(error: StorageFault) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.args, str(copy), vars(copy)) == (
+        type(error),
+        error.args,
+        str(error),
+        vars(error),
+    )
+
+
+def test_a_failed_look_up_is_a_key_error() -> None:
+    assert issubclass(storage.UnknownStudyError, KeyError)
+    assert issubclass(storage.UnknownTrialError, KeyError)

@@ -1,0 +1,190 @@
+"""What crosses the border between a driver and a pool of workers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+
+LaneName = Literal["quality", "latency"]
+FailureReason = Literal["oom", "nan", "timeout", "worker_lost", "bug"]
+
+
+class PoolError(RuntimeError):
+    """The pool as a whole cannot be started or can no longer be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One evaluation to run.
+
+    Attributes:
+        number: chosen by the driver and only handed back; the pool does not look at it.
+        payload: what the evaluator is called with; must be picklable.
+        timeout_s: wall time one attempt may take, or None for no limit.
+    """
+
+    number: int
+    payload: Any
+    lane: LaneName
+    timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise ValueError(
+                f"timeout_s is {self.timeout_s}; give a number of seconds above 0, or None for no limit"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why an attempt has no result.
+
+    Attributes:
+        reason: `bug` and `nan` are the evaluator's answer and final at once; the others may depend on the
+            worker or the moment and are tried again.
+        traceback: of the evaluator's exception as text, or empty when the worker itself was lost.
+    """
+
+    reason: FailureReason
+    message: str
+    traceback: str = ""
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether another attempt may end differently."""
+        return self.reason in ("oom", "timeout", "worker_lost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """The end of one attempt at a task.
+
+    Attributes:
+        attempt: counted from 1.
+        result: what the evaluator returned; None when `failure` is set.
+        retrying: this attempt was lost and the pool runs the task again: another completion follows.
+        worker: `hostname/pid` of the process that ran the attempt.
+        seconds: wall time of the attempt, from its dispatch for one that was lost.
+    """
+
+    task: Task
+    attempt: int
+    result: Any | None
+    failure: Failure | None
+    retrying: bool
+    worker: str
+    seconds: float
+
+
+class Evaluator(Protocol):
+    """Evaluates one payload; lives in one worker and is called by it alone, once at a time."""
+
+    def __call__(self, payload: Any, /) -> Any:
+        """Return a picklable result, or raise."""
+        ...
+
+
+class EvaluatorFactory(Protocol):
+    """Builds the evaluator of a worker; picklable, called once in each worker process.
+
+    Workers run in an empty working directory, so paths that a factory carries must be absolute.
+    """
+
+    def __call__(self, arrays: Mapping[str, np.ndarray], /) -> Evaluator:
+        """Build the evaluator from arrays that are read-only and shared by the workers of a node."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """A group of equal workers.
+
+    Attributes:
+        threads: intra-op threads of each worker.
+        exclusive: while a task of this lane runs, nothing else of the pool runs on the same node. A waiting
+            exclusive task goes first: it lets the node's running tasks end and holds back new ones.
+        resources: Ray's custom resources that each worker occupies, such as `{"latency_slot": 1}`; they place
+            the lane on the nodes that offer them.
+    """
+
+    factory: EvaluatorFactory
+    num_workers: int
+    threads: int = 1
+    exclusive: bool = False
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("num_workers", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} of a lane is {getattr(self, name)}; it must be at least 1")
+
+
+class Pool(ABC):
+    """Runs tasks on workers and says how each attempt ended.
+
+    Ownership: one driver thread uses a pool, from `start` to `close`; a pool is not thread-safe and starts
+    once. The pool owns its workers and a copy of `arrays`; tasks and results belong to the driver.
+
+    Attempts: a task is tried at most `max_attempts` times. Each attempt yields one completion; the last one
+    has `retrying` False and either the result or the failure. A `bug` (the evaluator raised) or `nan` is
+    final at once; `worker_lost`, `timeout` and `oom` are tried again. An attempt that was lost may have run
+    in part or in full, so evaluations must be safe to repeat. Order between tasks is not kept.
+    """
+
+    @abstractmethod
+    def start(self, lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndarray]) -> None:
+        """Start the workers of each lane and build their evaluators.
+
+        Raises:
+            PoolError: a worker could not be started or its factory raised; nothing is left running.
+        """
+
+    @abstractmethod
+    def submit(self, task: Task) -> None:
+        """Queue a task; it starts as soon as a worker of its lane is free.
+
+        Raises:
+            PoolError: the pool is not started, or is closed.
+            ValueError: the lane was not started.
+        """
+
+    @abstractmethod
+    def wait(self, timeout_s: float) -> list[Completion]:
+        """Return the attempts that ended, waiting for the first one up to `timeout_s`.
+
+        Returns early, with an empty list, when nothing is in flight, or when a worker became free and no task
+        waits for it. Retries and deadlines are handled inside this call, so call it regularly.
+
+        Raises:
+            PoolError: a lane has lost all its workers and new ones do not start.
+        """
+
+    @abstractmethod
+    def free(self, lane: LaneName) -> int:
+        """Return how many workers of `lane` are ready and without a task, less the tasks queued for them."""
+
+    @property
+    @abstractmethod
+    def in_flight(self) -> int:
+        """Number of tasks submitted whose last completion was not returned yet."""
+
+    @abstractmethod
+    def worker_ids(self) -> list[str]:
+        """Return `hostname/pid` of each worker that is ready."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers and drop the tasks in flight; safe to call at any time, and more than once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
