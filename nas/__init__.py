@@ -19,6 +19,7 @@ from nas.errors import (
     StorageError,
     StudyNotFoundError,
     TargetUnavailableError,
+    TooManyFailuresError,
     UnsupportedModelError,
 )
 
@@ -73,6 +74,7 @@ __all__ = [
     "Supernet",
     "Target",
     "TargetUnavailableError",
+    "TooManyFailuresError",
     "TrainOptions",
     "TrainingReport",
     "Trial",

@@ -80,3 +80,9 @@ class ExportVerificationError(NasError, RuntimeError):
     """An exported folder is not equal to the sub-network that was searched."""
 
     exit_code = 6
+
+
+class TooManyFailuresError(EvaluationFailedError):
+    """More evaluations failed than the search puts up with."""
+
+    exit_code = 4

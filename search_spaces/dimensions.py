@@ -79,8 +79,9 @@ def legal_values(
     """
     if choices is None:
         return tuple(sorted(set(default)))
-    if isinstance(choices, str) or not isinstance(choices, (Mapping, Sequence, range)):
-        raise SpaceError(f"{name}: got {choices!r}; give a list of values, or min, max and step")
+    given: object = choices
+    if not isinstance(given, (Mapping, Sequence)):
+        raise SpaceError(f"{name}: got {given!r}; give a list of values, or min, max and step")
     values = _range(name, choices, full, low) if isinstance(choices, Mapping) else list(choices)
     if not values:
         raise SpaceError(f"{name}: no value given; allowed are {low} to {full}")

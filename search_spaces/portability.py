@@ -40,7 +40,7 @@ def obstacle(shape: ModelShape, config: SubnetConfig) -> str | None:
         )
     if hidden == shape.embedding_size:
         return (
-            f"at hidden_size {hidden}, the width of the embeddings, the stock {shape.model_type} class leaves "
-            "out the projection between both"
+            f"at hidden_size {hidden}, the width of the embeddings, the stock {shape.model_type} class "
+            "leaves out the projection between both"
         )
     return None

@@ -116,7 +116,10 @@ class ModelShape:
 
 
 def _tensor_to_json(layout: TensorLayout) -> dict[str, Any]:
-    record: dict[str, Any] = {"name": layout.name, "dims": [[[s.axis, s.size] for s in dim] for dim in layout.dims]}
+    record: dict[str, Any] = {
+        "name": layout.name,
+        "dims": [[[s.axis, s.size] for s in dim] for dim in layout.dims],
+    }
     optional = {"layer": layout.layer, "part": layout.part, "tied_to": layout.tied_to}
     record |= {key: value for key, value in optional.items() if value is not None}
     return record if layout.tokens == "none" else record | {"tokens": layout.tokens}

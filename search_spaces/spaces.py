@@ -62,7 +62,8 @@ class UniformSpace(SearchSpace):
         full, heads = self.shape.layers[0], values["num_attention_heads"]
         units = LayerUnits(heads=heads, queries=full.queries_per_head, ffn=values["intermediate_size"])
         kept = set(self.layer_order[: values["num_hidden_layers"]])
-        hidden = heads * full.head_dim if self._is_coupled else values["hidden_size"]
+        coupled = heads * full.queries_per_head * full.head_dim
+        hidden = coupled if self._is_coupled else values["hidden_size"]
         layers = tuple(units if index in kept else None for index in range(self.shape.num_hidden_layers))
         return SubnetConfig(hidden=hidden, layers=layers)
 
@@ -268,25 +269,36 @@ def _checked_order(order: Sequence[int] | None, depth: int) -> tuple[int, ...]:
 
 def _coupled_heads(shape: ModelShape, full: LayerShape, given: Mapping[str, Choices]) -> Dimension:
     """Heads where the stock config derives `head_dim`: each number of heads fixes the hidden size."""
-    total, head_dim = full.num_key_value_heads, full.head_dim
-    every = list(range(1, total + 1))
-    widths = None
-    if "hidden_size" in given:
-        default = [heads * head_dim for heads in every]
-        widths = legal_values("hidden_size", given["hidden_size"], default=default, full=shape.hidden_size)
-    if "num_attention_heads" not in given and widths is not None:
-        every = [heads for heads in every if heads * head_dim in widths]
-    values = legal_values("num_attention_heads", given.get("num_attention_heads"), default=every, full=total)
-    for heads in values:
-        if widths is not None and heads * head_dim not in widths:
-            raise SpaceError(
-                f"{heads} heads of {total} are not plain: {shape.model_type}'s config has no head_dim, so "
-                f"hidden_size must be {heads} x {head_dim} = {heads * head_dim}, but hidden_size allows "
-                f"{describe(widths)}; add {heads * head_dim} to hidden_size, or set portability: any"
-            )
-    if not values:
+    width = full.head_dim * full.queries_per_head
+    numbers = {
+        h * width: h for h in range(1, full.num_key_value_heads + 1) if h * width != shape.embedding_size
+    }
+    widths = legal_values(
+        "hidden_size", given.get("hidden_size"), default=sorted(numbers), full=shape.hidden_size
+    )
+    wrong = [size for size in widths if size not in numbers]
+    if wrong:
         raise SpaceError(
-            f"hidden_size {describe(widths or ())} is no multiple of head_dim {head_dim}; at portability: plain "
-            f"allowed are {describe([heads * head_dim for heads in range(1, total + 1)])}"
+            f"hidden_size {wrong[0]} is not plain: {_reason(shape, width)}; "
+            f"allowed are {describe(sorted(numbers))}, or set portability: any"
         )
-    return Dimension("num_attention_heads", values)
+    default = [numbers[size] for size in widths]
+    heads = legal_values(
+        "num_attention_heads",
+        given.get("num_attention_heads"),
+        default=default,
+        full=full.num_key_value_heads,
+    )
+    missing = [number for number in heads if number not in default]
+    if missing:
+        raise SpaceError(
+            f"{missing[0]} heads of {full.num_key_value_heads} are not plain: {_reason(shape, width)}, "
+            f"that is {missing[0] * width}, but hidden_size allows {describe(widths)}; "
+            f"change num_attention_heads or hidden_size, or set portability: any"
+        )
+    return Dimension("num_attention_heads", heads)
+
+
+def _reason(shape: ModelShape, width: int) -> str:
+    rule = f"{shape.model_type}'s config has no head_dim, so hidden_size must be heads x {width}"
+    return rule if shape.embedding_size is None else f"{rule} (and not {shape.embedding_size})"

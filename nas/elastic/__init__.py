@@ -1,6 +1,6 @@
 """The numeric core: cutting tensors along elastic axes, and copying a module's structure."""
 
-from nas.elastic.slicing import AxisOrders, cut, kept_elements, permute
-from nas.elastic.structure import clone_structure, submodule
+from nas.elastic.slicing import AxisOrders, cut, full_size, permute
+from nas.elastic.structure import clone_structure
 
-__all__ = ["AxisOrders", "clone_structure", "cut", "kept_elements", "permute", "submodule"]
+__all__ = ["AxisOrders", "clone_structure", "cut", "full_size", "permute"]

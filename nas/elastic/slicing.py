@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from search_spaces import LayerUnits, ModelShape, Segment, SubnetConfig, TensorLayout
-from search_spaces.units import count, indices
+from search_spaces.units import indices
 
 Elements = int | torch.Tensor
 
@@ -31,7 +31,7 @@ def cut(tensor: torch.Tensor, layout: TensorLayout, config: SubnetConfig, shape:
         A view where only prefixes are kept, otherwise a gathered copy; both pass gradients to `tensor`.
     """
     for dim, segments in enumerate(layout.dims):
-        elements = kept_elements(segments, layout.layer, config, shape)
+        elements = _kept_elements(segments, layout.layer, config, shape)
         if isinstance(elements, int):
             if elements != tensor.shape[dim]:
                 tensor = tensor.narrow(dim, 0, elements)
@@ -40,7 +40,7 @@ def cut(tensor: torch.Tensor, layout: TensorLayout, config: SubnetConfig, shape:
     return tensor
 
 
-def kept_elements(
+def _kept_elements(
     segments: Sequence[Segment], layer: int | None, config: SubnetConfig, shape: ModelShape
 ) -> Elements:
     """Kept elements along one tensor dimension: a count where they are a prefix, else their indices."""
@@ -175,16 +175,3 @@ def _order(segment: Segment, layer: int | None, orders: AxisOrders, shape: Model
 def _expand(units: np.ndarray, segment: Segment) -> np.ndarray:
     """Elements of units, `(len(units) * segment.size,)`."""
     return (units.astype(np.int64)[:, None] * segment.size + np.arange(segment.size)).reshape(-1)
-
-
-def kept_count(
-    segments: Sequence[Segment], layer: int | None, config: SubnetConfig, shape: ModelShape
-) -> int:
-    """Number of kept elements along one tensor dimension."""
-    units = None if layer is None else config.layers[layer]
-    return sum(
-        segment.size * len(_kept_units(segment, units, config, shape, layer))
-        if segment.axis != "hidden"
-        else segment.size * count(config.hidden)
-        for segment in segments
-    )

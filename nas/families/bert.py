@@ -17,7 +17,7 @@ from search_spaces.units import count
 class BertFamily(Family):
     """BERT (MiniLM is one) and RoBERTa."""
 
-    model_types = ("bert", "roberta")
+    model_types: ClassVar[tuple[str, ...]] = ("bert", "roberta")
     layers_path = "encoder.layer"
     layer_weights: ClassVar[Mapping[str, Weight]] = {
         "attention.self.query.weight": Weight(("queries", "hidden"), "attention", "all"),
@@ -53,6 +53,7 @@ class BertFamily(Family):
     norms = ("embeddings.LayerNorm",)
 
     def layer_shape(self, config: Any, index: int) -> LayerShape:
+        """The same sizes in every block."""
         del index
         return LayerShape(
             num_key_value_heads=config.num_attention_heads,
@@ -62,41 +63,58 @@ class BertFamily(Family):
         )
 
     def removed(self, part: Part) -> Mapping[str, nn.Module]:
+        """Stand-ins that take the norm of the sub-layer away as well."""
         if part == "attention":
             return {"attention": PassedAttention()}
         return {"intermediate": nn.Identity(), "output": PassedOutput()}
 
     def attributes(self, full: LayerShape, units: LayerUnits) -> Mapping[str, Mapping[str, Any]]:
+        """Numbers of heads, which the forward infers but exporters read."""
         if units.num_attention_heads == 0:
             return {}
         heads = units.num_attention_heads
         return {"attention.self": {"num_attention_heads": heads, "all_head_size": heads * full.head_dim}}
 
-    def plain_sizes(self, full: LayerShape, units: LayerUnits) -> Mapping[str, Any]:
-        del full
-        return {"num_attention_heads": units.num_attention_heads, "intermediate_size": count(units.ffn)}
+    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
+        """`head_dim` is no entry: it follows from the two others."""
+        del config
+        return {
+            "hidden_size": hidden_size,
+            "num_attention_heads": units.num_attention_heads,
+            "intermediate_size": count(units.ffn),
+        }
 
 
 class ElectraFamily(BertFamily):
     """ELECTRA: embeddings may be narrower than the residual stream, which a projection then widens."""
 
-    model_types = ("electra",)
+    model_types: ClassVar[tuple[str, ...]] = ("electra",)
+
+    def embedding_size(self, config: Any) -> int | None:
+        """Set where a projection widens the embeddings."""
+        return None if config.embedding_size == config.hidden_size else int(config.embedding_size)
+
+    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
+        """Embeddings without a projection are cut with the residual stream."""
+        sizes = super().plain_sizes(config, hidden_size, units)
+        return sizes if self.embedding_size(config) is not None else {**sizes, "embedding_size": hidden_size}
 
     def outside_weights(self, config: Any) -> Mapping[str, Weight]:
-        if config.embedding_size == config.hidden_size:
+        """Narrower embeddings lie off the residual stream and stay as they are."""
+        if self.embedding_size(config) is None:
             return self.weights
         return {
+            **self.weights,
             r"embeddings\.(word|position|token_type)_embeddings\.weight": Weight(("fixed", "fixed")),
             r"embeddings\.LayerNorm\.(weight|bias)": Weight(("fixed",)),
             r"embeddings_project\.weight": Weight(("hidden", "fixed"), tokens="all"),
             r"embeddings_project\.bias": Weight(("hidden",)),
-            **self.weights,
         }
 
     def norms_of(self, model: nn.Module) -> list[nn.Module]:
-        config: Any = model.config
+        """The embeddings' norm only where no projection follows it."""
         every = super().norms_of(model)
-        return every if config.embedding_size == config.hidden_size else every[len(self.norms) :]
+        return every if self.embedding_size(model.config) is None else every[len(self.norms) :]
 
 
 class PassedAttention(nn.Module):

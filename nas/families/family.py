@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
+from nas.elastic import full_size
 from nas.errors import UnsupportedModelError
 from search_spaces import LayerShape, LayerUnits, ModelShape, Segment, TensorLayout
 from search_spaces.shape import Part, Tokens
@@ -76,15 +77,15 @@ class Family(ABC):
         """Plain attributes that a block's modules need for the kept units, by path below the block."""
 
     @abstractmethod
-    def plain_sizes(self, full: LayerShape, units: LayerUnits) -> Mapping[str, Any]:
-        """Config entries of a model whose blocks all keep these units."""
+    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
+        """Entries that a full model's config needs where all blocks keep these units."""
 
     def describe(self, model: nn.Module) -> ModelShape:
         """Lay every weight of a model on its axes.
 
         Raises:
             UnsupportedModelError: a weight that the family does not name, so that none is left unpruned
-                in silence.
+                in silence, that has another size than the config says, or that is tied across axes.
         """
         config: Any = model.config
         layers = tuple(self.layer_shape(config, index) for index in range(config.num_hidden_layers))
@@ -105,14 +106,23 @@ class Family(ABC):
                     name=name, dims=dims, layer=index, part=weight.part, tokens=weight.tokens, tied_to=tied_to
                 )
             )
-        return ModelShape(
+        shape = ModelShape(
             model_type=config.model_type,
             hidden_size=config.hidden_size,
             layers=layers,
             tensors=tuple(tensors),
             has_head_dim=self.has_head_dim,
             is_causal=self.is_causal,
+            embedding_size=self.embedding_size(config),
         )
+        _check_sizes(model, shape)
+        _check_ties(shape)
+        return shape
+
+    def embedding_size(self, config: Any) -> int | None:
+        """Width of embeddings that a projection turns into `hidden_size`; None without a projection."""
+        del config
+        return None
 
     def outside_weights(self, config: Any) -> Mapping[str, Weight]:
         """Patterns of the weights outside the blocks for one config."""
@@ -159,3 +169,26 @@ def _segment(symbol: Symbol, full: LayerShape | None, size: int) -> Segment:
         assert full is not None, f"{symbol} lie in a block"
         return Segment(symbol, full.head_dim)
     return Segment(symbol)
+
+
+def _check_sizes(model: nn.Module, shape: ModelShape) -> None:
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        layout = shape.by_name[name]
+        said = tuple(sum(full_size(s, layout.layer, shape) for s in segments) for segments in layout.dims)
+        if said != tuple(parameter.shape):
+            raise UnsupportedModelError(
+                f"weight {name!r} has shape {tuple(parameter.shape)}, but its config says {said}; "
+                "only whole models of the stock classes can become supernets"
+            )
+
+
+def _check_ties(shape: ModelShape) -> None:
+    """One memory can be cut and sorted in one way only."""
+    for layout in shape.tensors:
+        if layout.tied_to is not None:
+            first = shape.by_name[layout.tied_to]
+            if (first.layer, first.part, first.dims) != (layout.layer, layout.part, layout.dims):
+                raise UnsupportedModelError(
+                    f"weights {first.name!r} and {layout.name!r} share memory but lie on different axes or "
+                    "in different sub-layers; untie them first"
+                )

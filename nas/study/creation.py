@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from nas.errors import ConfigError
@@ -64,16 +65,13 @@ def create_study(
     with translated():
         chosen = supernet.space(space) if isinstance(space, str) else space
         _check(supernet, target, sampler, parallel)
-        spec = StudySpec(
-            shape=supernet.shape,
-            space=chosen.to_json(),
-            objectives=parse_objectives(objectives, metrics=metrics),
-            constraints=parse_constraints(constraints, metrics=metrics),
+        spec = replace(
+            draft_spec(
+                supernet, chosen, objectives=objectives, constraints=constraints, target=target, metrics=metrics
+            ),
             sampler=sampler,
             seed=seed,
             design=tuple(enqueue),
-            target=target,
-            workload=_workload(target),
             deterministic=deterministic,
             parallel=parallel,
             supernet=_facts(supernet),
@@ -89,6 +87,32 @@ def create_study(
             ledger.close()
             raise
     return Study(ledger, name, spec, supernet=supernet, space=chosen)
+
+
+def draft_spec(
+    supernet: Supernet,
+    space: SearchSpace,
+    *,
+    objectives: Sequence[str],
+    constraints: Sequence[str] = (),
+    target: Target | None = None,
+    metrics: Sequence[str] = (),
+) -> StudySpec:
+    """What a study would be defined by, with default search settings: enough to profile it."""
+    return StudySpec(
+        shape=supernet.shape,
+        space=space.to_json(),
+        objectives=parse_objectives(objectives, metrics=metrics),
+        constraints=parse_constraints(constraints, metrics=metrics),
+        sampler="tpe",
+        seed=0,
+        design=tuple(DEFAULT_DESIGN),
+        target=target,
+        workload=_workload(target),
+        deterministic=False,
+        parallel=1,
+        supernet={},
+    )
 
 
 def load_study(

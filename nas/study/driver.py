@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nas.errors import ConfigError, EvaluationFailedError, InfeasibleError
+from nas.errors import ConfigError, EvaluationFailedError, InfeasibleError, TooManyFailuresError
 from nas.evaluation import Evaluator, LatencyEvaluation, LatencyResult, Quality, arrays_of, shape_key, skeleton_of
 from nas.search import initial_design
 from nas.study.session import Session
@@ -107,7 +107,7 @@ class SearchDriver:
             if self._open:
                 self._collect()
             if self._failed > limits.max_failed:
-                raise EvaluationFailedError(
+                raise TooManyFailuresError(
                     f"{self._failed} sub-networks failed in this run, more than max_failed {limits.max_failed}; "
                     "`nas trials ls STUDY` shows the reasons",
                     "bug",
@@ -363,7 +363,7 @@ class SearchDriver:
         self._session.fail(number, reason=reason, message=message)
         self._told(number)
         if self._failed_in_row >= MAX_CONSECUTIVE_FAILURES:
-            raise EvaluationFailedError(
+            raise TooManyFailuresError(
                 f"{self._failed_in_row} sub-networks failed in a row, the last one: {message}", "bug"
             )
 

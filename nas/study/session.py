@@ -104,7 +104,7 @@ class Session:
         result, those over an exact budget as INFEASIBLE.
         """
         proposals: list[Proposal] = []
-        fresh: set[str] = set()
+        fresh: dict[str, int] = {}
         stale = 0
         while len(fresh) < count and stale < STALE_PROPOSALS and not self._is_exhausted(len(fresh)):
             parameters, attributes = self._proposer.ask()
@@ -112,7 +112,7 @@ class Session:
             proposal = self._proposal(config, parameters, "sampler", attributes=attributes, pending=fresh)
             proposals.append(proposal)
             if proposal.state is TrialState.PROPOSED:
-                fresh.add(proposal.key)
+                fresh[proposal.key] = self._proposer.num_trials - 1
                 stale = 0
             else:
                 stale += 1
@@ -181,7 +181,7 @@ class Session:
         origin: str,
         *,
         attributes: Mapping[str, Any] | None = None,
-        pending: set[str] | None = None,
+        pending: Mapping[str, int] | None = None,
         is_exempt: bool = False,
     ) -> Proposal:
         costs = self.spec.costs(config)
@@ -197,7 +197,7 @@ class Session:
         if known is not None:
             state, metrics, reused_from = TrialState.DUPLICATE, known.metrics, known.number
         elif pending is not None and config.key in pending:
-            state, reason = TrialState.DUPLICATE, "proposed twice in one batch"
+            state, reused_from = TrialState.DUPLICATE, pending[config.key]
         elif broken and not is_exempt:
             state, reason = TrialState.INFEASIBLE, f"breaks {broken[0]}"
         return Proposal(

@@ -337,6 +337,20 @@ class Study:
         chosen = self.trial(trial) if isinstance(trial, int) else trial
         return export_trial(self, chosen, Path(folder), **options)
 
+    def evaluators(self) -> list[dict[str, Any]]:
+        """What quality was measured with: data, metrics, precision and package versions of each run."""
+        with translated():
+            events = self._ledger.events(self._id, limit=1_000_000)
+        return [event.payload for event in events if event.kind == "evaluator"]
+
+    def device_of_target(self) -> dict[str, Any] | None:
+        """Fingerprint of the device that latency was last measured on; None before."""
+        if self.spec.target is None:
+            return None
+        with translated():
+            records = self._ledger.latencies(workload_sha256=self.spec.target.workload_sha256)
+        return dict(records[-1].device) if records else None
+
     def _repr_html_(self) -> str:
         trials = self.trials
         done = sum(t.state is TrialState.DONE for t in trials)
@@ -379,7 +393,7 @@ class Study:
 
     def _settle(self, evaluator: Evaluator, supernet: Supernet) -> Evaluator:
         """Prepare the evaluator; refuse one that differs from the study's earlier runs."""
-        earlier = self._evaluator_events()
+        earlier = self.evaluators()
         prepared = evaluator.prepare(supernet, earlier[-1] if earlier else None)
         if earlier and earlier[-1]["sha256"] != prepared.sha256:
             raise ConfigError(
@@ -390,10 +404,6 @@ class Study:
             facts = {**prepared.describe(), "sha256": prepared.sha256, "versions": package_versions()}
             self._ledger.add_event(self._id, "evaluator", facts)
         return prepared
-
-    def _evaluator_events(self) -> list[dict[str, Any]]:
-        events = self._ledger.events(self._id, limit=1_000_000)
-        return [event.payload for event in events if event.kind == "evaluator"]
 
     def _report(
         self, number: int, total: int, shown: _Shown, callbacks: Sequence[Callback]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -12,19 +13,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from safetensors import SafetensorError
+
 from nas.errors import ConfigError, StorageError
 
 MANIFEST: Final = "manifest.json"
 
 
 @contextmanager
-def new_folder(path: Path, *, needed_bytes: int = 0) -> Iterator[Path]:
+def new_folder(path: Path, *, needed_bytes: int = 0, marker: str = MANIFEST) -> Iterator[Path]:
     """A temporary folder that takes the place of `path` when the block ends well; otherwise nothing is left.
 
+    Args:
+        path: an older folder of that name is replaced if it has `marker` or is empty.
+        needed_bytes: twice as much must be free before anything is written.
+        marker: file that only our folders have.
+
     Raises:
-        StorageError: too little free space; asked for twice `needed_bytes` before anything is written.
+        ConfigError: something else is at `path`.
+        StorageError: too little free space, or the folder cannot be written.
     """
-    path = path.absolute()
+    path = path.resolve()
+    _refuse_foreign(path, marker)
     path.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(path.parent).free
     if free < 2 * needed_bytes:
@@ -38,8 +48,8 @@ def new_folder(path: Path, *, needed_bytes: int = 0) -> Iterator[Path]:
         yield temporary
         _sync_tree(temporary)
         _replace(temporary, path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"cannot write {path}: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -62,19 +72,32 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ConfigError: the folder has no manifest.
         StorageError: a file is missing, cut short or changed.
     """
+    recover(folder)
     try:
         record: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} is no supernet folder: it has no {MANIFEST}") from error
-    except ValueError as error:
-        raise StorageError(f"{folder / MANIFEST} is damaged: {error}") from error
-    for name, facts in record["files"].items():
+        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in record["files"].items()}
+    except NotADirectoryError as error:
+        raise ConfigError(f"{folder} is a file, not a supernet folder") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{folder / MANIFEST} is damaged: {error!r}") from error
+    for name, (size, sha256) in files.items():
         file = folder / name
         if not file.is_file():
             raise StorageError(f"{folder} is damaged: {name} is missing")
-        if file.stat().st_size != facts["bytes"] or file_sha256(file) != facts["sha256"]:
+        if file.stat().st_size != size or file_sha256(file) != sha256:
             raise StorageError(f"{folder} is damaged: {name} does not match its SHA-256")
     return record
+
+
+def recover(folder: Path) -> None:
+    """Put back the older folder where a kill came between moving it away and moving the new one in."""
+    folder = folder.resolve()
+    if not folder.exists():
+        for old in folder.parent.glob(f".old-{glob.escape(folder.name)}-????????"):
+            old.rename(folder)
+            return
 
 
 def file_sha256(path: Path) -> str:
@@ -85,17 +108,34 @@ def file_sha256(path: Path) -> str:
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _replace(temporary: Path, path: Path) -> None:
     """Put a finished folder in place; an older one of that name goes only when the new one is whole."""
     old = path.parent / f".old-{path.name}-{uuid.uuid4().hex[:8]}"
-    if path.exists():
+    has_old = path.exists()
+    if has_old:
         path.rename(old)
-    temporary.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        temporary.rename(path)
+        _sync(path.parent)
+    except OSError:
+        recover(path)
+        raise
+    if has_old:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_foreign(path: Path, marker: str) -> None:
+    is_ours = path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))
+    if path.exists() and not is_ours:
+        raise ConfigError(f"{path} exists and was not written by this library; choose a new folder")

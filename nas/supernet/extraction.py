@@ -13,6 +13,7 @@ from nas.elastic import clone_structure, cut
 from nas.families import Family
 from nas.supernet.activation import PARTS, forward_sizes, is_removed
 from search_spaces import ModelShape, SubnetConfig, portability
+from search_spaces.units import count
 
 
 def extract(
@@ -71,7 +72,8 @@ def _full_name(name: str, blocks_path: str, old_index: dict[int, int]) -> str:
 
 def _blocks_path(model: nn.Module, family: Family) -> str:
     blocks = family.layers_of(model)
-    return next(path for path, module in model.named_modules() if module is blocks) + "."
+    path: str = next(path for path, module in model.named_modules() if module is blocks)
+    return f"{path}."
 
 
 def _set_sizes(owner: nn.Module, name: str) -> None:
@@ -88,16 +90,10 @@ def _own_config(small: Any, shape: ModelShape, family: Family, config: SubnetCon
     own = copy.deepcopy(small.config)
     own.num_hidden_layers = len(config.kept_layers)
     if portability(shape, config) == "plain":
-        first = config.kept_layers[0]
-        units = config.layers[first]
+        units = config.layers[config.kept_layers[0]]
         assert units is not None
-        own.hidden_size = _hidden_count(config)
-        for name, value in family.plain_sizes(shape.layers[first], units).items():
+        for name, value in family.plain_sizes(small.config, count(config.hidden), units).items():
             setattr(own, name, value)
     for module in small.modules():
         if "config" in module.__dict__:
             module.__dict__["config"] = own
-
-
-def _hidden_count(config: SubnetConfig) -> int:
-    return config.hidden if isinstance(config.hidden, int) else len(config.hidden)

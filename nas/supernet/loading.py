@@ -26,7 +26,23 @@ TASKS: Final[dict[str, Any]] = {
     "regression": AutoModelForSequenceClassification,
 }
 #: Entries of a config.json that would run code of the model's author, or weights of another kind.
-REFUSED_KEYS: Final = ("auto_map", "custom_pipelines", "quantization_config", "_attn_implementation_internal")
+REFUSED_KEYS: Final = (
+    "auto_map",
+    "custom_pipelines",
+    "quantization_config",
+    "attn_implementation",
+    "_attn_implementation",
+    "_attn_implementation_internal",
+)
+#: A folder with none of these has no tokenizer; transformers would make an empty one up.
+TOKENIZER_FILES: Final = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+)
 
 
 def load_pretrained(
@@ -36,17 +52,17 @@ def load_pretrained(
     num_labels: int | None = None,
     label_names: Sequence[str] | None = None,
     revision: str | None = None,
+    dtype: str = "float32",
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
-    """Load a model in float32 with a head for the task, and its tokenizer if it has one.
+    """Load a model with a head for the task, and its tokenizer if it has one.
 
     Only safetensors are read, no code of the model's author runs, and a folder never causes a download.
 
     Raises:
-        ConfigError: no such folder or hub id, unknown task, or label names that do not match.
+        ConfigError: no such folder or hub id, unknown task, or labels that do not match.
         UnsupportedModelError: unknown model type, or a config that asks for code.
     """
-    if task not in TASKS:
-        raise ConfigError(f"unknown task {task!r}; allowed are {', '.join(TASKS)}")
+    check_task(task)
     is_folder = Path(source).is_dir()
     if is_folder:
         refuse_unsafe(Path(source) / "config.json")
@@ -61,19 +77,20 @@ def load_pretrained(
         _label(config, task, num_labels, label_names)
         with quiet_transformers():
             model = TASKS[task].from_pretrained(
-                str(source), config=config, dtype="float32", use_safetensors=True, **common
+                str(source), config=config, dtype=dtype, use_safetensors=True, **common
             )
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnsupportedModelError):
-            raise
-        raise ConfigError(
-            f"cannot load model {str(source)!r}: {_first_line(error)}{_hint(source)}"
-        ) from error
+    except (ConfigError, UnsupportedModelError):
+        raise
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"cannot load model {str(source)!r}: {_reason(error)}{_hint(source)}") from error
     return model, load_tokenizer(source, **common)
 
 
 def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase | None:
     """The tokenizer beside a model, or None where there is none."""
+    folder = Path(source)
+    if folder.is_dir() and not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        return None
     try:
         with quiet_transformers():
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(source), **common)
@@ -83,7 +100,7 @@ def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase
 
 
 def refuse_unsafe(path: Path) -> None:
-    """Refuse a config.json that asks for code or quantised weights.
+    """Refuse a config.json that asks for code or quantised weights, and a folder of adapters.
 
     Raises:
         ConfigError: the file is missing or no JSON object.
@@ -97,12 +114,19 @@ def refuse_unsafe(path: Path) -> None:
         raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise ConfigError(f"{path} is not a JSON object")
-    found = [key for key in REFUSED_KEYS if record.get(key)]
+    found = [f"{path} has {key!r}" for key in REFUSED_KEYS if record.get(key)]
+    found += [str(adapter) for adapter in [path.parent / "adapter_config.json"] if adapter.exists()]
     if found:
         raise UnsupportedModelError(
-            f"{path} has {found[0]!r}, which this library does not follow; "
+            f"{found[0]}, which this library does not follow; "
             "load the model yourself and pass it to Supernet.from_model"
         )
+
+
+def check_task(task: str) -> None:
+    """Raise ConfigError for a task that is not known."""
+    if task not in TASKS:
+        raise ConfigError(f"unknown task {task!r}; allowed are {', '.join(TASKS)}")
 
 
 @contextmanager
@@ -129,13 +153,23 @@ def _label(config: Any, task: str, num_labels: int | None, label_names: Sequence
     if label_names is not None and num_labels not in (None, len(label_names)):
         raise ConfigError(f"num_labels is {num_labels}, but {len(label_names)} label names were given")
     if label_names is not None:
+        own = [config.id2label.get(index) for index in range(config.num_labels)]
+        if set(own) == set(label_names) and own != list(label_names):
+            raise ConfigError(
+                f"label_names {list(label_names)} are the model's in another order; it has {own}"
+            )
         config.id2label = dict(enumerate(label_names))
         config.label2id = {name: index for index, name in enumerate(label_names)}
     elif num_labels is not None:
         config.num_labels = num_labels
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    if "ignore_mismatched_sizes" in str(error):
+        return (
+            "its head has another number of outputs; leave num_labels and label_names out, "
+            "or give as many as it was trained with"
+        )
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

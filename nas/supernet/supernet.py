@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from nas.elastic import permute
-from nas.errors import ConfigError
+from nas.errors import ConfigError, StorageError
 from nas.families import Family, family_of
 from nas.importance import CalibrationBatch, Ranking, rank_units
 from nas.importance.base import Subject
 from nas.supernet.activation import ElasticModel
 from nas.supernet.checkpoint import new_folder, read_manifest, write_manifest
 from nas.supernet.extraction import extract
-from nas.supernet.loading import load_pretrained, quiet_transformers
+from nas.supernet.loading import check_task, load_pretrained, quiet_transformers
 from search_spaces import Costs, ModelShape, SearchSpace, SubnetConfig, Workload, build_space, cost
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ class Supernet:
         tokenizer: PreTrainedTokenizerBase | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
+        check_task(task)
         self.family: Family = family_of(model.config.model_type)
-        self.model = model.eval()
+        self.model = model
+        model.train(mode=False)
         self.tokenizer = tokenizer
         self.task = task
         self.shape: ModelShape = self.family.describe(model)
@@ -58,7 +60,7 @@ class Supernet:
         self.ranking: dict[str, str] = {}
         self.provenance: dict[str, Any] = dict(provenance or {})
         self._elastic = ElasticModel(model, self.shape, self.family)
-        self._hash: tuple[tuple[int, ...], str] | None = None
+        self._hash: tuple[object, str] | None = None
 
     @staticmethod
     def from_pretrained(
@@ -116,7 +118,9 @@ class Supernet:
         Raises:
             SpaceError: units that the model does not have.
         """
-        return extract(self.model, self.shape, self.family, config.canonical(self.shape))
+        config = config.canonical(self.shape)
+        with self._whole():
+            return extract(self.model, self.shape, self.family, config)
 
     def rank(
         self,
@@ -132,7 +136,19 @@ class Supernet:
                 (`hidden`, `heads`, `ffn`, `layers`).
             batches: calibration data, a few hundred examples.
             seed: for `random`.
+
+        Raises:
+            ConfigError: unknown method or axis, or calibration data missing.
         """
+        with self._whole():
+            ranking = self._rank(importance, batches, seed)
+        self.layer_order = ranking.layer_order
+        self.ranking |= {str(axis): method for axis, method in ranking.methods.items()}
+        return ranking
+
+    def _rank(
+        self, importance: str | Mapping[str, str], batches: Sequence[CalibrationBatch], seed: int
+    ) -> Ranking:
         subject = Subject(model=self.model, shape=self.shape, family=self.family)
         ranking = rank_units(subject, importance, batches, layer_order=self.layer_order, seed=seed)
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
@@ -143,8 +159,6 @@ class Supernet:
                     sorted_weight = permute(parameter, layout, ranking.orders, self.shape)
                     if sorted_weight is not parameter:
                         parameter.copy_(sorted_weight)
-        self.layer_order = ranking.layer_order
-        self.ranking |= ranking.methods
         return ranking
 
     def cost(self, config: SubnetConfig, workload: Workload | None = None) -> Costs:
@@ -163,31 +177,34 @@ class Supernet:
     @property
     def sha256(self) -> str:
         """Hash of all weights and the order of layers; computed anew only when a weight has changed."""
-        named = sorted(self.model.named_parameters())
-        versions = (*(parameter._version for _, parameter in named), *self.layer_order)
-        if self._hash is None or self._hash[0] != versions:
+        with self._whole():
+            named = sorted(self.model.named_parameters())
+        state = (self.layer_order, _state_of([parameter for _, parameter in named]))
+        if self._hash is None or self._hash[0] != state:
             digest = hashlib.sha256(repr(self.layer_order).encode())
             for name, parameter in named:
                 digest.update(name.encode())
                 digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
-            self._hash = (versions, digest.hexdigest())
+            self._hash = (state, digest.hexdigest())
         return self._hash[1]
 
     def save(self, folder: str | Path) -> Path:
         """Write a model folder with the supernet's own facts; an older one is replaced whole.
 
         Raises:
+            ConfigError: something that is no supernet is there.
             StorageError: no space, or the folder cannot be written.
         """
         path = Path(folder)
         size = sum(p.numel() * p.element_size() for p in self.model.parameters())
-        with new_folder(path, needed_bytes=size) as temporary, quiet_transformers():
+        with new_folder(path, needed_bytes=size) as temporary, quiet_transformers(), self._whole():
             self.model.save_pretrained(temporary)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(temporary)
             facts = {
                 "format": 1,
                 "task": self.task,
+                "dtype": str(self.model.dtype).removeprefix("torch."),
                 "layer_order": list(self.layer_order),
                 "ranking": self.ranking,
                 "provenance": self.provenance,
@@ -208,8 +225,24 @@ class Supernet:
         facts = read_manifest(path)
         if facts.get("format") != 1:
             raise ConfigError(f"{path} has supernet format {facts.get('format')!r}; this version reads 1")
-        model, tokenizer = load_pretrained(path, task=facts["task"])
+        model, tokenizer = load_pretrained(path, task=facts["task"], dtype=facts["dtype"])
         supernet = Supernet(model, task=facts["task"], tokenizer=tokenizer, provenance=facts["provenance"])
         supernet.layer_order = tuple(facts["layer_order"])
         supernet.ranking = dict(facts["ranking"])
+        if supernet.sha256 != facts["weights_sha256"]:
+            raise StorageError(f"{path} is damaged: the weights read are not those that were saved")
         return supernet
+
+    def _whole(self) -> AbstractContextManager[nn.Module]:
+        """The full model, also where a caller is inside `active`."""
+        return self._elastic.active(self.full)
+
+
+def _state_of(parameters: Sequence[nn.Parameter]) -> tuple[object, ...]:
+    """What changes with the weights, cheaply: version counters, and samples of the values.
+
+    Samples are needed since fused optimisers write without counting.
+    """
+    counters = tuple((parameter.data_ptr(), parameter._version) for parameter in parameters)
+    samples = [p.detach().reshape(-1)[:: max(1, p.numel() // 16)].double() for p in parameters]
+    return counters, torch.cat(samples).cpu().numpy().tobytes()

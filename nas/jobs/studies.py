@@ -1,0 +1,61 @@
+"""Finding what earlier jobs left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nas.errors import ConfigError
+from nas.study import Study, load_study
+from nas.study.ledger_errors import translated
+from nas.supernet import Supernet
+from storage import Ledger, TrialState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudySummary:
+    """A stored study in one line."""
+
+    name: str
+    state: str
+    num_done: int
+    num_trials: int
+    objectives: tuple[str, ...]
+    created_at: datetime
+
+
+def list_studies(url: str) -> list[StudySummary]:
+    """All studies of a database, oldest first."""
+    with translated(), Ledger.open(url) as ledger:
+        return [
+            StudySummary(
+                name=record.name,
+                state=record.state.value,
+                num_done=len(ledger.trials(record.id, states=[TrialState.DONE])),
+                num_trials=len(ledger.trials(record.id)),
+                objectives=tuple(record.spec["objectives"]),
+                created_at=record.created_at,
+            )
+            for record in ledger.studies()
+        ]
+
+
+def open_study(
+    name: str, *, url: str, artifacts: str | Path = "artifacts", with_supernet: bool = False
+) -> Study:
+    """Open a study; with its supernet from the artifacts folder, to run or export.
+
+    Raises:
+        StudyNotFoundError: there is none of that name.
+        ConfigError: its supernet is not in the artifacts folder.
+    """
+    if not with_supernet:
+        return load_study(name, storage=url)
+    load_study(name, storage=url).close()
+    folder = Path(artifacts) / name / "supernet"
+    if not folder.is_dir():
+        raise ConfigError(
+            f"the supernet of study {name!r} is not at {folder}; give the artifacts folder of its config"
+        )
+    return load_study(name, storage=url, supernet=Supernet.load(folder))

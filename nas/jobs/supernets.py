@@ -1,0 +1,141 @@
+"""Making the supernet of a config: load, fine-tune, rank, train; each step once, then read from disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from nas.config import SearchConfig
+from nas.data import EncodedDataset, encode
+from nas.errors import ConfigError
+from nas.jobs.examples import Parts
+from nas.supernet import Supernet
+from nas.training import Budget, TrainOptions, train_supernet
+from search_spaces import SearchSpace
+
+logger = logging.getLogger(__name__)
+
+CALIBRATION_BATCH: Final = 32
+
+
+def supernet_folder(config: SearchConfig) -> Path:
+    """Where the supernet of a study is kept."""
+    return Path(config.storage.artifacts) / config.name / "supernet"
+
+
+def make_supernet(config: SearchConfig, parts: Parts, *, show_progress: bool) -> Supernet:
+    """The supernet of a config, from disk if it was finished before.
+
+    Raises:
+        ConfigError: the folder holds a supernet made by other settings, or data does not fit the model.
+    """
+    section = config.supernet
+    if section.checkpoint is not None:
+        return Supernet.load(section.checkpoint)
+    folder = supernet_folder(config)
+    recipe = recipe_sha256(config, parts)
+    if folder.exists():
+        supernet = Supernet.load(folder)
+        if supernet.provenance.get("recipe") != recipe:
+            raise ConfigError(
+                f"{folder} holds a supernet made from another model, data or settings; "
+                f"delete the folder, or give the study another name than {config.name!r}"
+            )
+        logger.info("supernet: read from %s", folder)
+        return supernet
+    supernet = Supernet.from_pretrained(
+        config.model.id,
+        task=config.model.task,
+        num_labels=config.model.num_labels,
+        label_names=parts.validation.label_names or None,
+        revision=config.model.revision,
+    )
+    data = training_data(config, parts, supernet)
+    _prepare(supernet, config, data, folder.parent, show_progress=show_progress)
+    supernet.provenance["recipe"] = recipe
+    supernet.save(folder)
+    logger.info("supernet: saved in %s", folder)
+    return supernet
+
+
+def make_space(config: SearchConfig, supernet: Supernet) -> SearchSpace:
+    """The search space of a config."""
+    section = config.space
+    return supernet.space(section.kind, choices=section.choices(), portability=section.portability)
+
+
+def encoded(config: SearchConfig, supernet: Supernet, examples: Any) -> EncodedDataset:
+    """Examples as token ids of the supernet's tokenizer.
+
+    Raises:
+        ConfigError: the model came without a tokenizer.
+    """
+    if supernet.tokenizer is None:
+        raise ConfigError(f"model {config.model.id!r} has no tokenizer beside it; add its files to the folder")
+    return encode(examples, supernet.tokenizer, max_length=config.data.max_length)
+
+
+def training_data(config: SearchConfig, parts: Parts, supernet: Supernet) -> EncodedDataset:
+    """The training data; without any, the validation data serves for ranking only."""
+    return encoded(config, supernet, parts.train if parts.train is not None else parts.validation)
+
+
+def recipe_sha256(config: SearchConfig, parts: Parts) -> str:
+    """Hash of everything that decides a supernet's weights."""
+    record = {
+        "model": config.model.model_dump(mode="json"),
+        "supernet": config.supernet.model_dump(mode="json"),
+        "space": config.space.model_dump(mode="json"),
+        "max_length": config.data.max_length,
+        "train": (parts.train or parts.validation).sha256,
+        "seed": config.search.seed,
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _prepare(
+    supernet: Supernet, config: SearchConfig, data: EncodedDataset, folder: Path, *, show_progress: bool
+) -> None:
+    section = config.supernet
+    if section.finetune is not None:
+        logger.info("fine-tuning the full model: %d passes", section.finetune.passes)
+        train_supernet(
+            supernet,
+            data,
+            strategy="standard",
+            budget=Budget(passes=section.finetune.passes),
+            options=_options(section.finetune, config.search.seed),
+            checkpoint=folder / "finetune",
+            show_progress_bar=show_progress,
+        )
+    logger.info("ranking units by %s on %d examples", section.importance, section.calibration)
+    count = -(-min(section.calibration, len(data)) // CALIBRATION_BATCH)
+    batches = data.training_batches(CALIBRATION_BATCH, seed=config.search.seed)
+    supernet.rank(section.importance, [next(batches) for _ in range(count)], seed=config.search.seed)
+    if section.train is not None:
+        logger.info("training the supernet: %d passes of %s", section.train.passes, section.train.strategy)
+        report = train_supernet(
+            supernet,
+            data,
+            strategy=section.train.strategy,
+            budget=Budget(passes=section.train.passes),
+            space=make_space(config, supernet),
+            options=_options(section.train, config.search.seed + 1),
+            checkpoint=folder / "training",
+            show_progress_bar=show_progress,
+        )
+        logger.info("supernet trained: %d passes in %.0f s", report.passes, report.seconds)
+
+
+def _options(section: Any, seed: int) -> TrainOptions:
+    return TrainOptions(
+        batch_size=section.batch_size,
+        learning_rate=section.learning_rate,
+        precision=section.precision,
+        frozen=tuple(section.frozen),
+        temperature=getattr(section, "temperature", 1.0),
+        seed=seed,
+    )

@@ -1,0 +1,94 @@
+"""Pictures of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nas.errors import ConfigError
+from nas.objectives import Constraint, parse_constraints
+from nas.report import PlotAxis, PlotPoint, front_chart, write_front
+from nas.study.history import front_of
+from nas.study.trial import Trial
+from storage import TrialState
+
+if TYPE_CHECKING:
+    from nas.study.study import Study
+
+_LABELS: Final = {"full": "full model", "layer_drop": "layer drop", "uniform_ladder": "uniform ladder", "random": "random"}
+
+
+class StudyPlots:
+    """Draws a study; needs the extra `report`."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def pareto(self, *, selected: Trial | None = None, where: str | None = None) -> Any:
+        """The front of the first two objectives as an Altair chart, with baselines and the budget.
+
+        Args:
+            selected: a trial to ring.
+            where: a budget on the second objective to draw.
+        """
+        points, x, y = self._parts(selected, where)
+        return front_chart(points, x=x, y=y, title=f"Pareto front of {self._study.name}")
+
+    def write_front(
+        self, stem: str | Path, *, selected: Trial | None = None, where: str | None = None
+    ) -> list[Path]:
+        """Write the front as `STEM.svg` and `STEM.html`, which needs no network."""
+        points, x, y = self._parts(selected, where)
+        return write_front(Path(stem), points, x=x, y=y, title=f"Pareto front of {self._study.name}")
+
+    def _parts(self, selected: Trial | None, where: str | None) -> tuple[list[PlotPoint], PlotAxis, PlotAxis]:
+        study = self._study
+        if len(study.objectives) < 2:
+            raise ConfigError("a front needs two objectives; this study has one")
+        vertical, horizontal = study.objectives[0], study.objectives[1]
+        constraints = list(study.constraints)
+        if where is not None:
+            constraints += parse_constraints([where])
+        trials = study.trials
+        front = {trial.number for trial in front_of(trials, study.objectives)}
+        chosen = selected.number if selected is not None else None
+        points = [
+            _point(trial, front, chosen)
+            for trial in trials
+            if trial.state is TrialState.DONE and trial.values is not None
+        ]
+        baseline = study.baseline
+        return (
+            points,
+            PlotAxis.of(horizontal, budget=_budget(horizontal.metric, constraints, baseline)),
+            PlotAxis.of(vertical, budget=_budget(vertical.metric, constraints, baseline)),
+        )
+
+
+def _point(trial: Trial, front: set[int], chosen: int | None) -> PlotPoint:
+    assert trial.values is not None
+    name = trial.origin.removeprefix("baseline:")
+    is_baseline = trial.origin.startswith("baseline:")
+    label = _LABELS.get(name, name) if is_baseline else ""
+    kind: Any = "front" if trial.number in front else "dominated"
+    if not trial.is_feasible:
+        kind = "infeasible"
+    if is_baseline:
+        kind = "baseline"
+    if trial.number == chosen:
+        kind, label = "selected", f"trial {trial.number}"
+    return PlotPoint(
+        number=trial.number,
+        x=trial.values[1],
+        y=trial.values[0],
+        kind=kind,
+        label=label,
+        tooltip={"architecture": trial.architecture, "origin": trial.origin},
+    )
+
+
+def _budget(metric: str, constraints: list[Constraint], baseline: dict[str, float]) -> float | None:
+    for constraint in reversed(constraints):
+        if constraint.metric == metric and (not constraint.relative_to_baseline or metric in baseline):
+            return constraint.threshold(baseline)
+    return None
