@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -82,10 +82,10 @@ class Database:
                 return _in_transaction(engine, operation)
             except (DBAPIError, _CommitLostError) as error:
                 if not _is_worth_retrying(error, idempotent) or time.monotonic() + delay_s > limit:
-                    raise self._fault(error) from error
+                    self._raise_fault(error)
                 _log.warning("database %s: %s; next try in %.2f s", self.url, _problem(error), delay_s)
             except (StatementError, PoolTimeoutError) as error:
-                raise self._fault(error) from error
+                self._raise_fault(error)
             time.sleep(delay_s)
         return self._last_try(engine, operation)
 
@@ -93,17 +93,13 @@ class Database:
         try:
             return _in_transaction(engine, operation)
         except (StatementError, _CommitLostError, PoolTimeoutError) as error:
-            raise self._fault(error) from error
+            self._raise_fault(error)
 
-    def _fault(self, error: Exception) -> Exception:
-        """The error of this package, or of Python, that stands for one of SQLAlchemy."""
-        if isinstance(error, _CommitLostError):
-            return UnreachableError(self.url, f"{_problem(error)}, so it may or may not have been written")
-        if isinstance(error, DBAPIError):
-            return translated(error, self.url) or error
-        if isinstance(error, StatementError) and isinstance(error.orig, TypeError | ValueError):
-            return ValueError(f"a value can't be stored: {error.orig}")
-        return UnreachableError(self.url, str(error)) if isinstance(error, PoolTimeoutError) else error
+    def _raise_fault(self, error: Exception) -> NoReturn:
+        fault = _fault(error, self.url)
+        if fault is None:
+            raise error
+        raise fault from error
 
 
 def _in_transaction(engine: Engine, operation: _Operation[_Result]) -> _Result:
@@ -121,6 +117,17 @@ def _in_transaction(engine: Engine, operation: _Operation[_Result]) -> _Result:
                 raise _CommitLostError from error
             raise
         return result
+
+
+def _fault(error: Exception, url: str) -> Exception | None:
+    """The error of this package, or of Python, that stands for one of SQLAlchemy."""
+    if isinstance(error, _CommitLostError):
+        return UnreachableError(url, f"{_problem(error)}, so it may or may not have been written")
+    if isinstance(error, DBAPIError):
+        return translated(error, url)
+    if isinstance(error, StatementError) and isinstance(error.orig, TypeError | ValueError):
+        return ValueError(f"a value can't be stored: {error.orig}")
+    return UnreachableError(url, str(error)) if isinstance(error, PoolTimeoutError) else None
 
 
 def _is_worth_retrying(error: Exception, idempotent: bool) -> bool:

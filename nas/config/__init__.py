@@ -8,7 +8,9 @@ from nas.config.loading import apply_overrides, json_schema, load_config, parse_
 from nas.config.models import SearchConfig
 from nas.config.sections import (
     DataSection,
+    EvaluationSection,
     ExportSection,
+    FinetuneSection,
     ModelSection,
     SearchSection,
     SpaceSection,
@@ -19,11 +21,13 @@ from nas.config.sections import (
     ValueRange,
     WorkersSection,
 )
-from nas.config.template import template
+from nas.config.template import TemplateName, template
 
 __all__ = [
     "DataSection",
+    "EvaluationSection",
     "ExportSection",
+    "FinetuneSection",
     "ModelSection",
     "SearchConfig",
     "SearchSection",
@@ -31,6 +35,7 @@ __all__ = [
     "StorageSection",
     "SupernetSection",
     "TargetSection",
+    "TemplateName",
     "TrainSection",
     "ValueRange",
     "WorkersSection",

@@ -18,6 +18,15 @@ from nas.config.problems import config_error
 from nas.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "NAS__"
+BUNDLED_DATA = "docstrings"
+
+_PATHS = (
+    ("model", "id"),
+    ("supernet", "checkpoint"),
+    ("data", "train"),
+    ("data", "validation"),
+    ("data", "test"),
+)
 
 _KEYS = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*")
 
@@ -26,6 +35,10 @@ def load_config(
     path: str | Path, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
 ) -> SearchConfig:
     """Read a config file; `NAS__A__B` variables go before it, `overrides` before both.
+
+    Relative paths in the file (`data.train`, `data.validation`, `data.test`, `supernet.checkpoint`, and
+    `model.id` where such a folder exists) start at the file's folder. Those of variables and overrides, and
+    `storage`, start at the working directory.
 
     Args:
         path: YAML, or TOML by its suffix.
@@ -36,7 +49,7 @@ def load_config(
         ConfigError: a file, override or value that is not allowed; all problems of values at once.
     """
     path = Path(path)
-    document = read_document(path)
+    document = anchored(read_document(path), path.parent)
     document = apply_overrides(document, _from_environment(os.environ if environ is None else environ))
     document = apply_overrides(document, overrides)
     try:
@@ -79,10 +92,35 @@ def apply_overrides(document: Mapping[str, Value], overrides: Sequence[str]) -> 
     return result
 
 
+def anchored(document: Mapping[str, Value], folder: Path) -> dict[str, Value]:
+    """A copy of the document whose relative paths start at `folder`.
+
+    `model.id` is taken for a path only if there is such a folder, else for a hub id; the bundled data's
+    name is no path.
+    """
+    result = copy.deepcopy(dict(document))
+    for section, key in _PATHS:
+        values = result.get(section)
+        value = values.get(key) if isinstance(values, dict) else None
+        if not isinstance(values, dict) or not isinstance(value, str) or value in ("", BUNDLED_DATA):
+            continue
+        path = folder / value
+        if (section, key) != ("model", "id") or _is_folder(path):
+            values[key] = str(path)
+    return result
+
+
 def json_schema() -> dict[str, Any]:
     """JSON Schema of the config file."""
     schema = SearchConfig.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name too long or with a null byte, refused later
+        return False
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from nas.config.sections import (
     DataSection,
+    EvaluationSection,
     ExportSection,
     ModelSection,
     SearchSection,
@@ -65,7 +66,10 @@ class SearchConfig(Section):
         default=SupernetSection(), description="ranking and training of the supernet"
     )
     data: DataSection = Field(description="examples")
-    target: TargetSection = Field(default=TargetSection(), description="device that latency is measured on")
+    evaluation: EvaluationSection = Field(default=EvaluationSection(), description="how quality is measured")
+    target: TargetSection | None = Field(
+        default=TargetSection(), description="device that latency is measured on; null measures none"
+    )
     objectives: tuple[ObjectiveText, ...] = Field(
         min_length=1, max_length=4, description="one to four, e.g. [max accuracy, min latency_ms]"
     )
@@ -79,10 +83,12 @@ class SearchConfig(Section):
 
     @model_validator(mode="after")
     def _training_has_data(self) -> SearchConfig:
-        if self.supernet.train is not None and self.data.train is None:
-            raise ValueError(
-                "supernet.train is set but data.train is not; give data.train, or set supernet.train to null"
-            )
+        for key in ("finetune", "train"):
+            if getattr(self.supernet, key) is not None and self.data.train is None:
+                raise ValueError(
+                    f"supernet.{key} is set but data.train is not; "
+                    f"give data.train, or set supernet.{key} to null"
+                )
         return self
 
     def resolved(self) -> dict[str, Any]:

@@ -12,15 +12,24 @@ from nas.config.durations import parse_duration
 Text: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
-Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
+DType: TypeAlias = Literal["float32", "bfloat16", "float16"]
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+SeedName: TypeAlias = Literal["full", "smallest", "middle", "uniform_ladder", "layer_drop", "random"]
 
 _DATABASE = re.compile(r"(sqlite|postgresql)(\+[a-z0-9]+)?://\S*")
+_DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
 
 
 def _check_url(url: str) -> str:
     if not _DATABASE.fullmatch(url):
         raise ValueError("write a database URL, e.g. sqlite:///nas.db or postgresql+psycopg://user@host/name")
     return url
+
+
+def _check_device(device: str) -> str:
+    if not _DEVICE.fullmatch(device):
+        raise ValueError("write cpu, cuda or cuda:N")
+    return device
 
 
 def _check_unique(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -94,7 +103,25 @@ class SpaceSection(Section):
         return given
 
 
-class TrainSection(Section):
+class FinetuneSection(Section):
+    """How the full model is trained before its units are ranked."""
+
+    passes: int = Field(
+        default=500, ge=1, le=100_000_000, description="forward/backward passes to spend in all"
+    )
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="examples a pass")
+    learning_rate: float = Field(default=1e-4, gt=0, lt=1, description="peak learning rate")
+    precision: Precision = Field(
+        default="auto", description="number format of the forward pass; auto takes the faster one"
+    )
+    frozen: tuple[Text, ...] = Field(
+        default=(),
+        max_length=100,
+        description="weights whose name contains one of these stay as they are, e.g. [word_embeddings]",
+    )
+
+
+class TrainSection(FinetuneSection):
     """How the supernet is trained."""
 
     strategy: Literal["standard", "random", "sandwich", "sandwich_kd"] = Field(
@@ -103,84 +130,99 @@ class TrainSection(Section):
     passes: int = Field(
         default=2000, ge=1, le=100_000_000, description="forward/backward passes to spend in all"
     )
-    batch_size: int = Field(default=16, ge=1, le=65_536, description="examples a pass")
-    learning_rate: float = Field(default=2e-5, gt=0, le=1, description="peak learning rate")
-    precision: Precision = Field(default="float32", description="number format of the forward pass")
+    temperature: float = Field(default=1.0, gt=0, le=1000, description="temperature of distillation")
 
 
 class SupernetSection(Section):
-    """How units are ranked, and whether the supernet is trained."""
+    """How units are ranked, and what is trained before and after that."""
 
     importance: Text | dict[Text, Text] = Field(
-        default="minitron", description="ranking of units: one name, or a name for each axis"
+        default="default", description="ranking of units: one name, or a name for each axis"
+    )
+    calibration: int = Field(default=256, ge=1, le=10_000_000, description="examples used for ranking")
+    finetune: FinetuneSection | None = Field(
+        default=None,
+        description="ordinary training of the full model before the ranking, which a fresh head needs",
     )
     train: TrainSection | None = Field(default=None, description="null searches the ranked model untrained")
     checkpoint: Text | None = Field(default=None, description="folder of a saved supernet to start from")
 
 
 class DataSection(Section):
-    """Examples: local CSV, JSON lines or Parquet files, or the bundled `docstrings`."""
+    """Examples: local CSV, TSV, JSON lines or Parquet files, or the bundled `docstrings`."""
 
-    train: Text | None = Field(default=None, description="examples that the supernet is trained on")
+    train: Text | None = Field(default=None, description="examples to train on: a file, or docstrings")
     validation: Text = Field(description="examples that sub-networks are scored on: a file, or docstrings")
     test: Text | None = Field(default=None, description="examples that only the final front is scored on")
-    text: Text = Field(default="text", description="column of the text")
+    text: Text | None = Field(default=None, description="column of the text; null finds the usual names")
     text_pair: Text | None = Field(default=None, description="column of the second text of a pair")
     label: Text = Field(default="label", description="column of the label")
     max_length: int = Field(default=128, ge=1, le=1_000_000, description="tokens an example is cut to")
     limit: int | None = Field(default=None, ge=1, description="examples used of each file; null takes all")
 
 
-class TargetSection(Section):
-    """The device that latency is measured on."""
+class EvaluationSection(Section):
+    """How the quality of a sub-network is measured."""
 
-    name: Text = Field(default="local", description="name under which its measurements are kept")
+    metrics: tuple[Text, ...] = Field(
+        default=(), max_length=32, description="metrics to compute; empty takes the task's own"
+    )
+    batch_size: int = Field(default=64, ge=1, le=65_536, description="examples a forward pass")
+    precision: Precision = Field(
+        default="auto",
+        description="number format; auto takes bfloat16 where it is faster and scores the full model alike",
+    )
+
+
+class TargetSection(Section):
+    """The device that latency is measured on, and the workload that is timed."""
+
+    name: Text = Field(default="local", description="name that reports show")
     backend: Literal["torch"] = Field(default="torch", description="runtime that executes the sub-network")
-    dtype: Precision = Field(default="float32", description="number format of weights and activations")
+    device: Annotated[Text, AfterValidator(_check_device)] = Field(
+        default="cpu", description="torch device: cpu, cuda or cuda:N"
+    )
+    dtype: DType = Field(default="float32", description="number format of weights and activations")
     batch_size: int = Field(default=1, ge=1, le=65_536, description="sequences a call")
     sequence_length: int = Field(default=128, ge=1, le=1_000_000, description="tokens a sequence")
-    threads: int | None = Field(
-        default=None, ge=1, le=1024, description="CPU threads; null leaves the runtime's choice"
-    )
-    statistic: Literal["p50", "p90", "p99"] = Field(
-        default="p50", description="quantile that latency_ms stands for"
-    )
+    threads: int = Field(default=1, ge=1, le=1024, description="CPU threads of one call")
 
 
 class SearchSection(Section):
     """How sub-networks are proposed and how many."""
 
-    sampler: Literal["nsga2", "tpe", "random"] = Field(
-        default="nsga2", description="who proposes sub-networks"
-    )
+    sampler: Literal["nsga2", "tpe", "random"] = Field(default="tpe", description="who proposes sub-networks")
     trials: int = Field(default=200, ge=1, le=1_000_000, description="sub-networks to propose")
     timeout_s: (
         Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str)] | None
     ) = Field(
         default=None, alias="timeout", description="time after which no trial is started, e.g. 4h, 30m, 90s"
     )
-    parallel: int = Field(default=1, ge=1, le=4096, description="trials in flight at once")
+    parallel: int = Field(
+        default=4, ge=1, le=4096, description="sub-networks proposed at once in deterministic mode"
+    )
     max_failed: int = Field(
         default=10, ge=0, description="failed trials above which the search counts as failed"
     )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of all random choices")
     deterministic: bool = Field(
-        default=False, description="the same seed proposes the same trials, at some speed"
+        default=False, description="the same seed gives the same trials in every run, at some speed"
     )
-    enqueue: tuple[Literal["full", "smallest", "middle", "uniform_ladder", "layer_drop"], ...] = Field(
-        default=("full", "uniform_ladder"), description="sub-networks to evaluate first"
+    enqueue: tuple[SeedName, ...] = Field(
+        default=("full", "smallest", "middle", "uniform_ladder", "layer_drop", "random"),
+        description="sub-networks to evaluate first, baselines among them",
     )
 
 
 class WorkersSection(Section):
     """Where sub-networks are evaluated."""
 
-    kind: Literal["serial", "ray"] = Field(default="serial", description="this process, or a Ray cluster")
+    kind: Literal["serial", "ray"] = Field(default="ray", description="this process, or a Ray cluster")
     address: Text = Field(
         default="local", description="auto joins a running cluster, local starts one, or HOST:PORT"
     )
     num_workers: int | None = Field(
-        default=None, ge=1, le=4096, description="actors; null takes search.parallel"
+        default=None, ge=1, le=4096, description="actors; null takes one a spare core"
     )
     gpus_per_worker: float = Field(default=0.0, ge=0, le=64, description="GPUs an actor, also a fraction")
 
@@ -197,6 +239,6 @@ class StorageSection(Section):
 class ExportSection(Section):
     """What the selected sub-network is written as."""
 
-    formats: Annotated[tuple[Literal["hf", "onnx"], ...], Field(min_length=1)] = Field(
-        default=("hf",), description="hf: a Hugging Face folder; onnx: an ONNX file"
+    formats: Annotated[tuple[Literal["hf"], ...], Field(min_length=1)] = Field(
+        default=("hf",), description="hf: a Hugging Face folder"
     )

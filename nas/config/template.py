@@ -1,11 +1,16 @@
-"""The commented config that `nas init` writes."""
+"""The commented configs that `nas init` writes."""
 
 from __future__ import annotations
 
-_TEMPLATE = """\
+from typing import Literal, TypeAlias
+
+TemplateName: TypeAlias = Literal["full", "quick"]
+
+_FULL = """\
 # A search for sub-networks of a pretrained transformer.
 # Check it with `nas config check`, see its cost with `nas space profile`, start it with `nas search run`.
 # Every key can be set for one run: `--set search.trials=50`, or the variable NAS__SEARCH__TRIALS=50.
+# Relative paths of the model, the data and the checkpoint start at this file's folder.
 
 version: 1
 name: my-search               # name of the study
@@ -28,33 +33,47 @@ space:
   portability: any            # plain: only sub-networks that stock transformers loads without custom code
 
 supernet:
-  importance: minitron        # ranking of heads, neurons, channels and layers; or a name for each axis
-  train:                      # null searches the ranked model untrained
+  importance: default         # ranking of heads, neurons, channels and layers; or a name for each axis
+  calibration: 256            # examples used for the ranking
+  finetune:                   # the full model, before the ranking: a fresh head needs it; null for none
+    passes: 500
+    batch_size: 32
+    learning_rate: 1.0e-4
+    precision: auto           # auto takes the faster of float32 and bfloat16
+    frozen: []                # weights whose name contains one of these stay, e.g. [word_embeddings]
+  train:                      # the supernet, after the ranking; null searches it untrained
     strategy: sandwich_kd     # standard, random, sandwich or sandwich_kd
     passes: 2000              # forward/backward passes in all
-    batch_size: 16
-    learning_rate: 2.0e-5
-    precision: float32        # float32, bfloat16 or float16
+    batch_size: 32
+    learning_rate: 1.0e-4
+    precision: auto
+    frozen: []
+    temperature: 1.0          # of distillation
   checkpoint: null            # folder of a saved supernet to start from
 
-data:                         # CSV, JSON lines or Parquet files, or the bundled `docstrings`
+data:                         # CSV, TSV, JSON lines or Parquet files, or the bundled `docstrings`
   train: train.csv
   validation: validation.csv  # sub-networks are scored on these examples
   test: null                  # scored for the final front only
-  text: text                  # column names
-  text_pair: null
+  text: null                  # column of the text; null finds the usual names
+  text_pair: null             # column of the second text of a pair
   label: label
   max_length: 128             # tokens
   limit: 2000                 # examples of each file; null takes all
 
-target:                       # the device that latency is measured on
+evaluation:
+  metrics: []                 # e.g. [accuracy, f1]; empty takes the task's own
+  batch_size: 64
+  precision: auto             # bfloat16 where it is faster and scores the full model alike
+
+target:                       # the device that latency is measured on; `target: null` measures none
   name: local
   backend: torch
-  dtype: float32
+  device: cpu                 # cpu, cuda or cuda:N
+  dtype: float32              # float32, bfloat16 or float16
   batch_size: 1
   sequence_length: 128
-  threads: null               # CPU threads; null leaves the runtime's choice
-  statistic: p50              # p50, p90 or p99
+  threads: 1                  # CPU threads of one call
 
 objectives: [max accuracy, min latency_ms]
 
@@ -65,30 +84,63 @@ constraints:
   # - weight_bytes <= 45 MiB
 
 search:
-  sampler: nsga2              # nsga2, tpe or random
-  trials: 200
+  sampler: tpe                # tpe, nsga2 or random
+  trials: 200                 # sub-networks to evaluate
   timeout: 4h                 # 90s, 30m, 4h; null for none
-  parallel: 1                 # trials in flight at once
   max_failed: 10              # above it the search counts as failed
   seed: 0
-  deterministic: false        # true: the same seed proposes the same trials, at some speed
-  enqueue: [full, uniform_ladder]  # evaluated first; also smallest, middle, layer_drop
+  deterministic: false        # true: the same seed gives the same trials in every run, at some speed
+  parallel: 4                 # sub-networks proposed at once in deterministic mode
+  # evaluated first; the full model always is
+  enqueue: [full, smallest, middle, uniform_ladder, layer_drop, random]
 
 workers:
-  kind: serial                # serial: this process; ray: a Ray cluster
-  address: local              # for ray: auto joins a running cluster, local starts one, or HOST:PORT
-  num_workers: null           # null takes search.parallel
+  kind: ray                   # ray: a Ray cluster; serial: this process
+  address: local              # for ray: local starts one, auto joins a running cluster, or HOST:PORT
+  num_workers: null           # null takes one a spare core
   gpus_per_worker: 0.0
 
 storage:
   url: sqlite:///nas.db       # put a password into NAS__STORAGE__URL, not here
-  artifacts: artifacts
+  artifacts: artifacts        # folder of checkpoints and exports
 
 export:
-  formats: [hf]               # hf, onnx
+  formats: [hf]               # a Hugging Face folder
 """
 
+_QUICK = """\
+# A short search on one machine; `nas init --template full` writes every key with its default.
+# Start it with `nas search run`; `nas config check` says what is missing.
 
-def template() -> str:
-    """A commented YAML config that loads as it is."""
-    return _TEMPLATE
+version: 1
+name: quick
+
+model:
+  id: path-or-hub-id          # a folder with safetensors, or a Hugging Face model id
+  task: sequence-classification
+  num_labels: 6               # classes of `data`; the bundled docstrings have 6
+
+supernet:
+  finetune: {passes: 200}     # trains the fresh head, so that the ranking means something
+  train: {passes: 400}        # trains the sub-networks together
+
+data:                         # which library wrote this sentence? Or your own train.csv and validation.csv
+  train: docstrings
+  validation: docstrings
+  max_length: 64
+  limit: 1000
+
+target: {sequence_length: 64}
+
+objectives: [max accuracy, min latency_ms]
+constraints: ["num_parameters <= 0.8 * baseline"]
+
+search: {trials: 40, timeout: 30m}
+"""
+
+_TEMPLATES: dict[TemplateName, str] = {"full": _FULL, "quick": _QUICK}
+
+
+def template(name: TemplateName = "full") -> str:
+    """A commented YAML config that loads as it is: every key, or the few that a short search needs."""
+    return _TEMPLATES[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -20,7 +22,7 @@ def _clone(module: nn.Module, modules: dict[int, nn.Module], buffers: dict[int, 
         return modules[id(module)]
     clone = module.__class__.__new__(module.__class__)
     modules[id(module)] = clone
-    state = {
+    state: dict[str, Any] = {
         name: value.copy() if isinstance(value, (dict, list, set)) else value
         for name, value in module.__dict__.items()
     }

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from nas.data import EncodedDataset
+from nas.data import Batch, EncodedDataset
 from nas.errors import ConfigError, EvaluationFailedError
 from nas.evaluation.evaluator import Evaluator, Quality
 from nas.evaluation.skeleton import Skeleton, assemble
@@ -93,10 +93,7 @@ class _DatasetWorker:
     def __call__(self, payload: Mapping[str, Any]) -> Quality:
         start = time.monotonic()
         config = SubnetConfig.from_json(payload)
-        logits = np.empty((len(self._evaluator.data), self._supernet.model.config.num_labels), np.float32)
-        with self._supernet.active(config) as model, torch.inference_mode():
-            for batch in self._batches:
-                logits[batch.indices] = model(**batch.inputs).logits.float().numpy()
+        logits = _forward(self._supernet, config, self._batches, len(self._evaluator.data))
         metrics = score_logits(self._evaluator.metrics, logits, self._evaluator.data.labels)
         return Quality(
             metrics=metrics,
@@ -104,6 +101,19 @@ class _DatasetWorker:
             seconds=time.monotonic() - start,
             logits=logits.astype(np.float16),
         )
+
+
+def predict(supernet: Supernet, config: SubnetConfig, data: EncodedDataset, *, batch_size: int = 64) -> np.ndarray:
+    """Outputs of a sub-network in the supernet's precision, `(examples, num_labels)` in the data's order."""
+    return _forward(supernet, config, list(data.batches(batch_size, order="length")), len(data))
+
+
+def _forward(supernet: Supernet, config: SubnetConfig, batches: Sequence[Batch], examples: int) -> np.ndarray:
+    logits = np.empty((examples, supernet.model.config.num_labels), np.float32)
+    with supernet.active(config) as model, torch.inference_mode():
+        for batch in batches:
+            logits[batch.indices] = model(**batch.inputs).logits.float().numpy()
+    return logits
 
 
 def score_logits(names: Sequence[str], logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -29,9 +29,7 @@ def check_sums(folder: Path) -> tuple[str, ...]:
     present = set(file_names(folder))
     missing = sorted(set(expected) - present)
     extra = sorted(present - set(expected))
-    changed = sorted(
-        name for name in present & set(expected) if file_sha256(folder / name) != expected[name]
-    )
+    changed = sorted(name for name in present & set(expected) if file_sha256(folder / name) != expected[name])
     found = [
         f"{kind}: {', '.join(names)}"
         for kind, names in (("missing", missing), ("changed", changed), ("not listed", extra))

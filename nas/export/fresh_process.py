@@ -63,7 +63,15 @@ def prove(folder: Path, expected: Expected, *, is_custom: bool) -> float:
     Raises:
         ExportVerificationError: it cannot be loaded, or differs.
     """
-    seen = reload(folder, text=expected.text, is_custom=is_custom)
+    return compare(folder, reload(folder, text=expected.text, is_custom=is_custom), expected)
+
+
+def compare(folder: Path, seen: Reloaded, expected: Expected) -> float:
+    """The largest difference of logits between what came out and what must.
+
+    Raises:
+        ExportVerificationError: weights, tokens or logits differ.
+    """
     if seen.unmatched:
         raise ExportVerificationError(f"{folder}: weights do not match: {'; '.join(seen.unmatched)}")
     if seen.num_parameters != expected.num_parameters:
@@ -107,7 +115,7 @@ def reload(folder: Path, *, text: str | None, is_custom: bool) -> Reloaded:
 def _run(folder: Path, request: Mapping[str, Any], scratch: Path) -> None:
     with resources.as_file(resources.files("nas.export") / "reloading.py") as program:
         try:
-            subprocess.run(
+            subprocess.run(  # noqa: S603  # our interpreter, our program, no shell
                 [sys.executable, "-I", str(program), json.dumps(request)],
                 check=True,
                 capture_output=True,

@@ -13,7 +13,6 @@ from importlib import resources
 from string import Template
 from typing import Any, Final
 
-import torch
 from transformers import PreTrainedModel
 
 from nas.errors import UnsupportedModelError
@@ -85,23 +84,6 @@ def modelling_source(model_type: str) -> str:
     )
 
 
-def settle_config(model: PreTrainedModel) -> None:
-    """Make an extracted model's config state the width of its embeddings, where that is an entry."""
-    config: Any = model.config
-    if getattr(config, "embedding_size", None) is not None:
-        config.embedding_size = model.get_input_embeddings().embedding_dim
-
-
-def is_stock(model: PreTrainedModel) -> bool:
-    """Whether the stock class, given the model's config, makes weights of exactly the same shapes."""
-    with torch.device("meta"):
-        try:
-            twin = type(model)(model.config)
-        except ValueError:
-            return False
-    return _shapes(twin) == _shapes(model)
-
-
 def custom_config(model: PreTrainedModel, shape: ModelShape, config: SubnetConfig) -> dict[str, Any]:
     """The config.json of a custom-code sub-network.
 
@@ -119,14 +101,15 @@ def custom_config(model: PreTrainedModel, shape: ModelShape, config: SubnetConfi
         "auto_map": {
             "AutoConfig": f"{module}.{prefix}Config",
             "AutoModel": f"{module}.{prefix}Model",
-            f"AutoModel{'For'}{HEAD.removeprefix('For')}": f"{module}.{prefix}{HEAD}",
+            f"AutoModel{HEAD}": f"{module}.{prefix}{HEAD}",
         },
         "hidden_size": count(config.hidden),
         "num_hidden_layers": len(config.kept_layers),
         "head_dim": shape.layers[0].head_dim,
     }
-    if model_type == "electra":
-        record["projects_embeddings"] = hasattr(model.base_model, "embeddings_project")
+    if "embedding_size" in record:
+        record["embedding_size"] = shape.embedding_size or count(config.hidden)
+        record["projects_embeddings"] = shape.embedding_size is not None
     return record | _sizes([units for units in config.layers if units is not None])
 
 
@@ -155,7 +138,3 @@ def _override(sizes: dict[str, int], shared: dict[str, Any]) -> dict[str, Any]:
         if sizes[name] == 0
     ]
     return entry | ({"skip": skipped} if skipped else {})
-
-
-def _shapes(model: PreTrainedModel) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in model.state_dict().items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -77,8 +78,8 @@ def reference_of(
             f"sample_inputs has {sorted(inputs)}; input_ids is needed, allowed are {', '.join(INPUT_NAMES)}"
         )
     plain = {name: tensor.detach().cpu() for name, tensor in inputs.items()}
-    elastic = _elastic_model(supernet)
-    logits = _logits(elastic, config, plain)
+    with torch.inference_mode(), _active(supernet, config) as model:
+        logits = model(**plain).logits.clone()
     if not bool(logits.isfinite().all()):
         raise ExportVerificationError(
             f"the logits of sub-network {config.key} are not finite, so nothing can be compared; "
@@ -103,17 +104,12 @@ def random_inputs(config: Any) -> dict[str, torch.Tensor]:
     return inputs
 
 
-def _elastic_model(supernet: Supernet) -> ElasticModel:
+def _active(supernet: Supernet, config: SubnetConfig) -> AbstractContextManager[nn.Module]:
     """The supernet itself where it computes in float32 on the processor, otherwise such a copy."""
     parameters = list(supernet.model.parameters())
     is_comparable = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
-    model: Any = supernet.model
-    if not is_comparable or model.training:
-        model = copy.deepcopy(model).to(device="cpu", dtype=torch.float32).eval()
-    return ElasticModel(model, supernet.shape, supernet.family)
-
-
-def _logits(elastic: ElasticModel, config: SubnetConfig, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    model: nn.Module
-    with torch.inference_mode(), elastic.active(config) as model:
-        return model(**inputs).logits.clone()  # type: ignore[no-any-return]  # a model's output has no type
+    if is_comparable and not supernet.model.training:
+        return supernet.active(config)
+    twin: Any = copy.deepcopy(supernet.model)
+    twin = twin.to(device="cpu", dtype=torch.float32).eval()
+    return ElasticModel(twin, supernet.shape, supernet.family).active(config)

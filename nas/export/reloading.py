@@ -61,7 +61,7 @@ def _tokenize(request: dict[str, Any]) -> list[int] | None:
     if request["text"] is None:
         return None
     tokenizer = AutoTokenizer.from_pretrained(
-        request["folder"], local_files_only=True, trust_remote_code=request["is_custom"]
+        request["folder"], local_files_only=True, trust_remote_code=False
     )
     return list(tokenizer(request["text"])["input_ids"])
 

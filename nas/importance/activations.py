@@ -31,6 +31,7 @@ class Minitron(Importance):
     axes = frozenset({"hidden", "heads", "ffn", "layers"})
 
     def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+        """One pass over the batches scores all four axes."""
         del seed
         shape = subject.shape
         depth, first = shape.num_hidden_layers, shape.layers[0]
@@ -39,7 +40,7 @@ class Minitron(Importance):
         norms = subject.family.norms_of(subject.model)
         hidden = torch.zeros(len(norms), shape.hidden_size, dtype=torch.float64)
         influence = _InfluenceSum(depth)
-        with _eval_mode(subject.model), _Hooks() as hooks:
+        with eval_mode(subject.model), _Hooks() as hooks:
             for index, block in enumerate(subject.blocks):
                 hooks.on_input(
                     block.get_submodule(subject.family.attention_output), _adder(heads, index, hooks)
@@ -68,9 +69,10 @@ class BlockInfluence(Importance):
     axes = frozenset({"layers"})
 
     def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+        """One pass over the batches; padding is left out."""
         del seed
         influence = _InfluenceSum(subject.shape.num_hidden_layers)
-        with _eval_mode(subject.model), _Hooks() as hooks:
+        with eval_mode(subject.model), _Hooks() as hooks:
             for index, block in enumerate(subject.blocks):
                 hooks.on_block(block, influence.adder(index, hooks))
             run(subject.model, batches, hooks)
@@ -157,7 +159,7 @@ def _first(output: Any) -> torch.Tensor:
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Dropout off for the length of the block."""
     was_training = model.training
     model.eval()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
+from torch.nn import functional
 
-from nas.importance.activations import _eval_mode
+from nas.importance.activations import eval_mode
 from nas.importance.base import CalibrationBatch, Importance, Scores, Subject
 
 
@@ -23,12 +24,13 @@ class FisherMask(Importance):
     needs_labels = True
 
     def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+        """One pass and one gradient a batch."""
         del seed
         shape = subject.shape
         depth, first = shape.num_hidden_layers, shape.layers[0]
         heads = torch.zeros(depth, first.num_attention_heads, dtype=torch.float64)
         ffn = torch.zeros(depth, first.intermediate_size, dtype=torch.float64)
-        with _eval_mode(subject.model):
+        with eval_mode(subject.model):
             for batch in batches:
                 head_masks, ffn_masks = _mask_gradients(subject, batch)
                 for index in range(depth):
@@ -41,7 +43,8 @@ def _mask_gradients(
     subject: Subject, batch: CalibrationBatch
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Gradients of each example's own loss by its masks: heads `(batch, heads)`, neurons `(batch, ffn)`."""
-    device = next(subject.model.parameters()).device
+    weight = next(subject.model.parameters())
+    device = weight.device
     inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
     assert batch.labels is not None, "fisher_mask needs labels"
     size = batch.labels.shape[0]
@@ -54,21 +57,28 @@ def _mask_gradients(
             subject.family.ffn_output: (full.intermediate_size, 1),
         }
         for path, (count, width) in units.items():
-            mask = torch.ones(size, count, device=device, requires_grad=True)
+            mask = torch.ones(size, count, device=device, dtype=weight.dtype, requires_grad=True)
             masks.append(mask)
             hook = _multiplier(mask, width)
             handles.append(block.get_submodule(path).register_forward_pre_hook(hook))
     try:
         with torch.enable_grad():
-            loss = subject.model(**inputs, labels=batch.labels.to(device)).loss
-            gradients = torch.autograd.grad(loss * size, masks)
+            logits = subject.model(**inputs).logits
+            gradients = torch.autograd.grad(_summed_loss(logits, batch.labels.to(device)), masks)
     finally:
         for handle in handles:
             handle.remove()
     return list(gradients[0::2]), list(gradients[1::2])
 
 
-def _multiplier(mask: torch.Tensor, width: int):  # type: ignore[no-untyped-def]  # torch's hook signature
+def _summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Sum over examples of the loss that training takes the mean of."""
+    if logits.shape[-1] == 1 and labels.is_floating_point():
+        return functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="sum")
+    return functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def _multiplier(mask: torch.Tensor, width: int) -> Callable[..., tuple[torch.Tensor, ...]]:
     def multiply(_: object, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         factor = mask.repeat_interleave(width, dim=1).unsqueeze(1)
         return (args[0] * factor, *args[1:])

@@ -57,7 +57,8 @@ def rank_units(
         seed: for random scores.
 
     Raises:
-        ConfigError: unknown method or axis, a method that does not score its axis, or data missing.
+        ConfigError: unknown method or axis, a method that does not score its axis, data missing, or scores
+            that are not finite.
     """
     methods = _methods_by_axis(importance)
     scores: dict[str, Scores] = {}
@@ -65,8 +66,10 @@ def rank_units(
         method = importance_of(name)
         _check_batches(method, batches)
         scores[name] = method.score(subject, batches, seed=seed)
+        _check_finite(name, scores[name])
     shape = subject.shape
-    heads, queries = {}, {}
+    heads: Mapping[int, np.ndarray] = {}
+    queries: Mapping[int, np.ndarray] = {}
     if "heads" in methods:
         head_scores = scores[methods["heads"]].heads
         assert head_scores is not None
@@ -132,3 +135,13 @@ def _check_batches(method: Importance, batches: Sequence[CalibrationBatch]) -> N
         )
     if method.needs_labels and any(batch.labels is None for batch in batches):
         raise ConfigError(f"importance {method.name} needs labelled calibration data")
+
+
+def _check_finite(name: str, scores: Scores) -> None:
+    for axis in AXES:
+        values: np.ndarray | None = getattr(scores, axis)
+        if values is not None and not np.isfinite(values).all():
+            raise ConfigError(
+                f"importance {name} of {axis} is not finite; look for broken weights, and for calibration "
+                "examples without a single token"
+            )

@@ -23,6 +23,7 @@ class Magnitude(Importance):
     needs_batches = False
 
     def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+        """Batches and seed are ignored."""
         del batches, seed
         shape = subject.shape
         depth, first = shape.num_hidden_layers, shape.layers[0]
@@ -33,7 +34,7 @@ class Magnitude(Importance):
         for layout, squares in _squares(subject):
             for dim, segments in enumerate(layout.dims):
                 segment = segments[0]
-                sums = squares.sum(dim=[d for d in range(squares.ndim) if d != dim]).numpy()
+                sums = squares.movedim(dim, 0).flatten(start_dim=1).sum(dim=1).numpy()
                 if segment.axis == "hidden":
                     hidden += sums
                 elif segment.axis == "queries" and layout.layer is not None:
@@ -57,6 +58,7 @@ class RandomImportance(Importance):
     needs_batches = False
 
     def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+        """The same for the same seed, whatever the weights."""
         del batches
         generator = np.random.default_rng(seed)
         shape = subject.shape

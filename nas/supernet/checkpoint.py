@@ -75,9 +75,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     recover(folder)
     try:
         record: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in record["files"].items()}
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} is no supernet folder: it has no {MANIFEST}") from error
-        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in record["files"].items()}
     except NotADirectoryError as error:
         raise ConfigError(f"{folder} is a file, not a supernet folder") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

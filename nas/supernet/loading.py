@@ -132,16 +132,16 @@ def check_task(task: str) -> None:
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Progress bars and load reports off for the length of the block: a fresh head is expected here."""
-    level = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    bar = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.disable_progress_bar()
+    logging: Any = transformers.logging
+    level, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        transformers.logging.set_verbosity(level)
-        if bar:
-            transformers.logging.enable_progress_bar()
+        logging.set_verbosity(level)
+        if has_bar:
+            logging.enable_progress_bar()
 
 
 def _label(config: Any, task: str, num_labels: int | None, label_names: Sequence[str] | None) -> None:

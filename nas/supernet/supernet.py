@@ -184,7 +184,7 @@ class Supernet:
             digest = hashlib.sha256(repr(self.layer_order).encode())
             for name, parameter in named:
                 digest.update(name.encode())
-                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+                digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
             self._hash = (state, digest.hexdigest())
         return self._hash[1]
 

@@ -29,6 +29,7 @@ class Budget:
         """
         if self.passes < passes_a_step:
             raise ConfigError(
-                f"passes is {self.passes}, but one step of this strategy costs {passes_a_step}; give at least that"
+                f"passes is {self.passes}, but one step of this strategy costs {passes_a_step}; "
+                "give at least that"
             )
         return self.passes // passes_a_step

@@ -6,6 +6,7 @@ besides weights and optimiser.
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,20 +15,35 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nas.errors import ConfigError
-from nas.supernet.checkpoint import new_folder, read_manifest, write_manifest
+from nas.supernet.checkpoint import new_folder, read_manifest, recover, write_manifest
 
 _TENSORS: Final = "training.safetensors"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """How far a run has come.
+
+    Attributes:
+        step: optimiser steps made.
+        examples: examples seen, once a pass.
+        is_bfloat16: what `precision: auto` chose, kept so that a resumed run does not choose anew.
+    """
+
+    step: int
+    examples: int
+    is_bfloat16: bool
+
+
 def save_training(
     folder: Path,
+    position: Position,
     *,
-    step: int,
     fingerprint: str,
     weights: dict[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """Write weights, optimiser and step; an older checkpoint stays until the new one is whole."""
+    """Write weights, optimiser and position; an older checkpoint stays until the new one is whole."""
     tensors = {f"weight.{name}": weight.detach() for name, weight in weights.items()}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
@@ -35,24 +51,25 @@ def save_training(
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     with new_folder(folder, needed_bytes=size) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / _TENSORS)
-        write_manifest(temporary, {"format": 1, "step": step, "fingerprint": fingerprint})
+        write_manifest(temporary, {"format": 1, "fingerprint": fingerprint, **asdict(position)})
 
 
 def resume_training(
     folder: Path, *, fingerprint: str, weights: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer
-) -> int:
-    """Put a checkpoint back into weights and optimiser; the step to continue at, 0 without a checkpoint.
+) -> Position | None:
+    """Put a checkpoint back into weights and optimiser; None where there is no checkpoint.
 
     Raises:
         ConfigError: the checkpoint is of a run with other data, settings or starting weights.
         StorageError: it is damaged.
     """
+    recover(folder)
     if not folder.exists():
-        return 0
+        return None
     facts = read_manifest(folder)
-    if facts["fingerprint"] != fingerprint:
+    if facts.get("fingerprint") != fingerprint:
         raise ConfigError(
-            f"{folder} holds a training run with other data, settings or starting weights; "
+            f"{folder} holds no training run with this data, settings and starting weights; "
             "delete it to start anew, or choose another folder"
         )
     tensors = load_file(folder / _TENSORS)
@@ -60,7 +77,7 @@ def resume_training(
         for name, weight in weights.items():
             weight.copy_(tensors[f"weight.{name}"])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
-    return int(facts["step"])
+    return Position(step=facts["step"], examples=facts["examples"], is_bfloat16=facts["is_bfloat16"])
 
 
 def _optimizer_state(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:

@@ -9,8 +9,9 @@ from torch.nn import functional
 def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Cross entropy of `(batch, num_labels)` logits; mean squared error for one output."""
     if logits.shape[-1] == 1 and labels.is_floating_point():
-        return functional.mse_loss(logits.float().squeeze(-1), labels.float())
-    return functional.cross_entropy(logits.float(), labels)
+        logits = _precise(logits).squeeze(-1)
+        return functional.mse_loss(logits, labels.to(logits.dtype))
+    return functional.cross_entropy(_precise(logits), labels)
 
 
 def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -21,10 +22,15 @@ def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, temperature:
 
     Source: Hinton et al. 2015 (arXiv 1503.02531), Sec. 2.
     """
-    teacher = teacher.detach().float()
+    student, teacher = _precise(student), _precise(teacher.detach())
     if student.shape[-1] == 1:
-        return functional.mse_loss(student.float(), teacher)
-    log_student = functional.log_softmax(student.float() / temperature, dim=-1)
+        return functional.mse_loss(student, teacher)
+    log_student = functional.log_softmax(student / temperature, dim=-1)
     log_teacher = functional.log_softmax(teacher / temperature, dim=-1)
     divergence = functional.kl_div(log_student, log_teacher, log_target=True, reduction="batchmean")
     return divergence * temperature**2
+
+
+def _precise(logits: torch.Tensor) -> torch.Tensor:
+    """At least float32: autocast leaves logits in bfloat16."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -45,7 +45,11 @@ class TrainOptions:
             raise ConfigError(f"learning_rate is {self.learning_rate}; it must lie between 0 and 1")
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup is {self.warmup}; it is a share of the steps, 0 to 1")
-        if self.temperature <= 0:
+        if not self.weight_decay >= 0:
+            raise ConfigError(f"weight_decay is {self.weight_decay}; it must be at least 0")
+        if not self.max_gradient_norm > 0:
+            raise ConfigError(f"max_gradient_norm is {self.max_gradient_norm}; it must be positive")
+        if not self.temperature > 0:
             raise ConfigError(f"temperature is {self.temperature}; it must be positive")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ConfigError(f"precision is {self.precision!r}; allowed are auto, float32, bfloat16")

@@ -12,7 +12,7 @@ import torch
 def prefers_bfloat16(device: str) -> bool:
     """Whether a matmul in bfloat16 takes less than 0.7 of one in float32 here; measured once a process."""
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return _matmul_seconds(torch.bfloat16) < 0.7 * _matmul_seconds(torch.float32)
 
 

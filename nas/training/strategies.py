@@ -59,6 +59,7 @@ class Standard(Strategy):
     def passes(
         self, space: SearchSpace, full: SubnetConfig, generator: np.random.Generator
     ) -> Sequence[Pass]:
+        """The full network."""
         del space, generator
         return [Pass(full)]
 
@@ -72,6 +73,7 @@ class RandomStrategy(Strategy):
     def passes(
         self, space: SearchSpace, full: SubnetConfig, generator: np.random.Generator
     ) -> Sequence[Pass]:
+        """A draw from the space."""
         del full
         return [Pass(space.sample(generator))]
 
@@ -86,6 +88,7 @@ class Sandwich(Strategy):
     def passes(
         self, space: SearchSpace, full: SubnetConfig, generator: np.random.Generator
     ) -> Sequence[Pass]:
+        """The full network comes first: it is the teacher."""
         smaller = [space.sample(generator), space.sample(generator), space.smallest()]
         return [Pass(full), *(Pass(config, self.target) for config in smaller)]
 

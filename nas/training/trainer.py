@@ -20,8 +20,9 @@ from nas.errors import ConfigError
 from nas.progress import Progress, no_progress, progress_bar
 from nas.supernet import Supernet
 from nas.training.budget import Budget
-from nas.training.checkpoint import resume_training, save_training
+from nas.training.checkpoint import Position, resume_training, save_training
 from nas.training.losses import distillation_loss, label_loss
+from nas.training.optimizer import make_optimizer, no_gradients, schedule, trainable_weights
 from nas.training.options import TrainOptions
 from nas.training.precision import prefers_bfloat16
 from nas.training.strategies import Pass, Strategy, strategy_of
@@ -37,7 +38,8 @@ class TrainingReport:
         steps: optimiser steps, those of an earlier, interrupted run included.
         passes: forward/backward passes.
         examples: examples seen, once a pass.
-        full_loss: mean label loss of the step's first pass over the last tenth of the steps made here.
+        full_loss: mean label loss of the step's first pass, with `random` a sub-network's, otherwise the
+            full network's, over the last tenth of the steps made here.
         seconds: wall time of this call.
         resumed_at: step that this call began at.
     """
@@ -78,7 +80,8 @@ def train_supernet(
         ConfigError: labels that do not fit the model, or a checkpoint of another run.
     """
     settings = options or TrainOptions()
-    data.check_labels(int(supernet.model.config.num_labels))
+    config: Any = supernet.model.config
+    data.check_labels(config.num_labels)
     run = _Run(
         supernet, data, strategy_of(strategy) if isinstance(strategy, str) else strategy, budget, settings
     )
@@ -105,40 +108,46 @@ class _Run:
         self.device = next(supernet.model.parameters()).device
         self.weights = trainable_weights(supernet.model, options.frozen)
         self.optimizer = make_optimizer(self.weights.values(), options)
-        wanted = options.precision
-        self.is_bfloat16 = wanted == "bfloat16" or (wanted == "auto" and prefers_bfloat16(str(self.device)))
+        self.examples = 0
+        self.is_bfloat16 = False
 
     def train(self, checkpoint: Path | None, progress: Progress = no_progress) -> TrainingReport:
         start, fingerprint = time.monotonic(), self._fingerprint()
-        first = 0
-        if checkpoint is not None:
-            first = resume_training(
-                checkpoint, fingerprint=fingerprint, weights=self.weights, optimizer=self.optimizer
-            )
-        frozen = [p for p in self.supernet.model.parameters() if p.requires_grad]
-        keep = {id(weight) for weight in self.weights.values()}
-        frozen = [parameter for parameter in frozen if id(parameter) not in keep]
+        first = self._resume(checkpoint, fingerprint)
         try:
-            for parameter in frozen:
-                parameter.requires_grad_(False)
-            losses = self._steps(first, checkpoint, fingerprint, progress)
+            with no_gradients(self.supernet.model, but=self.weights.values()):
+                losses = self._steps(first, checkpoint, fingerprint, progress)
         finally:
-            for parameter in frozen:
-                parameter.requires_grad_(True)
-            self.supernet.model.eval()
+            self.supernet.model.train(mode=False)
         passes = self.num_steps * self.strategy.passes_a_step
         tail = losses[-max(1, len(losses) // 10) :]
         report = TrainingReport(
             strategy=self.strategy.name,
             steps=self.num_steps,
             passes=passes,
-            examples=passes * self.options.batch_size,
+            examples=self.examples,
             full_loss=float(np.mean(tail)) if tail else math.nan,
             seconds=time.monotonic() - start,
             resumed_at=first,
         )
         self.supernet.provenance["training"] = {"strategy": report.strategy, "passes": passes}
         return report
+
+    def _resume(self, checkpoint: Path | None, fingerprint: str) -> int:
+        """Go on where a checkpoint stands; the first step to make."""
+        position = None
+        if checkpoint is not None:
+            position = resume_training(
+                checkpoint, fingerprint=fingerprint, weights=self.weights, optimizer=self.optimizer
+            )
+        if position is None:
+            wanted = self.options.precision
+            self.is_bfloat16 = wanted == "bfloat16" or (
+                wanted == "auto" and prefers_bfloat16(str(self.device))
+            )
+            return 0
+        self.examples, self.is_bfloat16 = position.examples, position.is_bfloat16
+        return position.step
 
     def _steps(
         self, first: int, checkpoint: Path | None, fingerprint: str, progress: Progress
@@ -149,15 +158,9 @@ class _Run:
             self.options.batch_size, seed=self.options.seed, start_step=first
         )
         self.supernet.model.train()
-        with torch.random.fork_rng(enabled=True):
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             for step in range(first, self.num_steps):
-                loss = self.step(step, next(batches))
-                if not math.isfinite(loss):
-                    raise ConfigError(
-                        f"training diverged at step {step}: the loss is {loss}; lower learning_rate "
-                        f"(now {self.options.learning_rate})"
-                    )
-                losses.append(loss)
+                losses.append(self.step(step, next(batches)))
                 progress(step + 1, self.num_steps, f"loss {np.mean(losses[-20:]):.3f}")
                 is_due = time.monotonic() - saved >= self.options.checkpoint_seconds
                 if checkpoint is not None and (is_due or step + 1 == self.num_steps):
@@ -166,24 +169,36 @@ class _Run:
         return losses
 
     def step(self, step: int, batch: Batch) -> float:
-        """One optimiser step; the label loss of its first pass."""
+        """One optimiser step; the label loss of its first pass.
+
+        Raises:
+            ConfigError: the loss or a gradient is not finite; the weights are those of the step before.
+        """
         torch.manual_seed(_mix(self.options.seed, step))
         generator = np.random.default_rng([self.options.seed, step])
-        rate = self.options.learning_rate * _schedule(step, self.num_steps, self.options.warmup)
+        rate = self.options.learning_rate * schedule(step, self.num_steps, self.options.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         passes = self.strategy.passes(self.space, self.supernet.full, generator)
-        first_loss = accumulate(
-            self.supernet, passes, batch, self.options.temperature, bfloat16=self.is_bfloat16
-        )
-        nn.utils.clip_grad_norm_(list(self.weights.values()), self.options.max_gradient_norm)
-        self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return first_loss
+        loss = accumulate(self.supernet, passes, batch, self.options.temperature, bfloat16=self.is_bfloat16)
+        norm = nn.utils.clip_grad_norm_(list(self.weights.values()), self.options.max_gradient_norm)
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.optimizer.step()
+            torch.autograd.graph.increment_version(list(self.weights.values()))  # fused steps do not count
+        self.optimizer.zero_grad(set_to_none=True)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise ConfigError(
+                f"training diverged at step {step}: the loss is {loss}, the norm of the gradient {norm}; "
+                f"lower learning_rate (now {self.options.learning_rate})"
+            )
+        self.examples += len(passes) * len(batch.labels)
+        return loss
 
     def _save(self, checkpoint: Path, step: int, fingerprint: str) -> None:
+        position = Position(step=step, examples=self.examples, is_bfloat16=self.is_bfloat16)
         save_training(
-            checkpoint, step=step, fingerprint=fingerprint, weights=self.weights, optimizer=self.optimizer
+            checkpoint, position, fingerprint=fingerprint, weights=self.weights, optimizer=self.optimizer
         )
 
     def _fingerprint(self) -> str:
@@ -194,7 +209,6 @@ class _Run:
             "strategy": self.strategy.name,
             "steps": self.num_steps,
             "options": self.options.as_dict(),
-            "bfloat16": self.is_bfloat16,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -209,55 +223,16 @@ def accumulate(
     teacher: torch.Tensor | None = None
     first = 0.0
     for one in passes:
-        with (
-            supernet.active(one.config) as model,
-            torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
-        ):
-            logits = model(**inputs).logits
-        loss = label_loss(logits, labels)
-        if teacher is None:
-            teacher, first = logits.detach(), loss.item()
-        elif one.target == "labels+teacher":
-            loss = loss + distillation_loss(logits, teacher, temperature)
-        loss.backward()
+        with supernet.active(one.config) as model:
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                logits = model(**inputs).logits
+            loss = label_loss(logits, labels)
+            if teacher is None:
+                teacher, first = logits.detach(), loss.item()
+            elif one.target == "labels+teacher":
+                loss = loss + distillation_loss(logits, teacher, temperature)
+            torch.autograd.backward(loss)  # still active: gradient checkpointing runs the forward again
     return first
-
-
-def trainable_weights(model: nn.Module, frozen: tuple[str, ...]) -> dict[str, nn.Parameter]:
-    """Weights by name, without those that a pattern of `frozen` occurs in.
-
-    Raises:
-        ConfigError: a pattern that no weight's name contains, or nothing left to train.
-    """
-    named = dict(model.named_parameters())
-    for pattern in frozen:
-        if not any(pattern in name for name in named):
-            raise ConfigError(
-                f"frozen: no weight's name contains {pattern!r}; names look like {next(iter(named))}"
-            )
-    kept = {n: p for n, p in named.items() if not any(pattern in n for pattern in frozen)}
-    if not kept:
-        raise ConfigError(f"frozen: {list(frozen)} leaves no weight to train")
-    return kept
-
-
-def make_optimizer(weights: Iterable[nn.Parameter], options: TrainOptions) -> torch.optim.Optimizer:
-    """AdamW without decay of biases and norms."""
-    matrices = [weight for weight in weights if weight.ndim > 1]
-    vectors = [weight for weight in weights if weight.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": options.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
-
-
-def _schedule(step: int, num_steps: int, warmup: float) -> float:
-    """Linear up, then linear down to 0."""
-    rising = max(1, round(warmup * num_steps))
-    if step < rising:
-        return (step + 1) / rising
-    return (num_steps - step) / max(1, num_steps - rising)
 
 
 def _mix(seed: int, step: int) -> int:

@@ -138,6 +138,17 @@ def test_a_driver_that_lost_its_lease_proposes_nothing_but_its_results_count(
     assert ledger.study("rte").sampler_state == {}
 
 
+def test_a_driver_that_was_restarted_under_its_old_name_fences_its_former_self(
+    ledger: Ledger, lease: Lease, let_lease_expire: Callable[[], None]
+) -> None:
+    let_lease_expire()
+    ledger.acquire("rte", owner=lease.owner)
+    with pytest.raises(FencedError):
+        ledger.propose(lease, [])
+    with pytest.raises(FencedError):
+        ledger.renew(lease)
+
+
 def test_of_many_threads_exactly_one_acquires(open_ledger: Callable[[], Ledger], study: StudyRecord) -> None:
     start = threading.Barrier(6)
     won: list[Lease] = []

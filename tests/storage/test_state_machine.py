@@ -18,6 +18,7 @@ from storage import (
     DuplicateKeyError,
     FencedError,
     Lease,
+    LeaseHeldError,
     Ledger,
     Proposal,
     TrialRecord,
@@ -126,6 +127,11 @@ class DriversOfOneStudy(RuleBasedStateMachine):
             trial.number for trial in self.seen if trial.state in OPEN_STATES
         ]
 
+    @rule()
+    def acquire_what_is_held(self) -> None:
+        with pytest.raises(LeaseHeldError, match=self.lease.owner):
+            self.ledger.acquire("rte", owner="intruder")
+
     @precondition(lambda self: len(self.leases) > 1)
     @rule(which=st.integers(0, 100))
     def write_with_an_old_lease(self, which: int) -> None:
@@ -162,7 +168,7 @@ class DriversOfOneStudy(RuleBasedStateMachine):
 
     @invariant()
     def an_attempt_is_open_exactly_while_its_trial_runs(self) -> None:
-        for trial in self.ledger.trials(self.study_id, states={TrialState.RUNNING, TrialState.DONE}):
+        for trial in self.ledger.trials(self.study_id):
             attempts = self.ledger.attempts(self.study_id, trial.number)
             assert len(attempts) == trial.attempts
             is_open = [attempt.outcome is None for attempt in attempts]

@@ -49,6 +49,13 @@ def test_the_template_loads(config_file):
     assert load_config(config_file, environ={}).search.timeout_s == 4 * 3600
 
 
+def test_the_quick_template_loads(tmp_path):
+    path = tmp_path / "quick.yaml"
+    path.write_text(template("quick"), encoding="utf-8")
+    config = load_config(path, environ={})
+    assert (config.name, config.data.train, config.supernet.finetune.passes) == ("quick", "docstrings", 200)
+
+
 def test_the_template_mentions_every_key(config_file):
     def keys(value):
         if isinstance(value, dict):
@@ -92,7 +99,7 @@ def test_a_refused_url_is_shown_without_its_password():
 def test_overrides_beat_the_environment_which_beats_the_file(config_file):
     environ = {"NAS__SEARCH__TRIALS": "7", "NAS__SEARCH__SEED": "3", "HOME": "/", "NAS_TOKEN": "x"}
     config = load_config(config_file, overrides=["search.trials=9"], environ=environ)
-    assert (config.search.trials, config.search.seed, config.search.parallel) == (9, 3, 1)
+    assert (config.search.trials, config.search.seed, config.search.parallel) == (9, 3, 4)
 
 
 def test_the_process_environment_is_the_default(config_file, monkeypatch):
@@ -195,6 +202,11 @@ def test_an_unknown_key_names_the_nearest_known_one(path, hint):
         ("constraints", ["latency < 3"], "constraints.0: got 'latency < 3'; write METRIC (<=|>=)"),
         ("workers.gpus_per_worker", -1, "workers.gpus_per_worker: got -1; give a number of at least 0"),
         ("supernet.train", {}, "supernet.train is set but data.train is not"),
+        ("supernet.finetune", {}, "supernet.finetune is set but data.train is not"),
+        ("supernet.finetune", {"strategy": "random"}, "supernet.finetune.strategy: unknown key"),
+        ("target", {"device": "tpu"}, "target.device: got 'tpu'; write cpu, cuda or cuda:N"),
+        ("target", {"statistic": "p50"}, "target.statistic: unknown key"),
+        ("evaluation.precision", "float16", "evaluation.precision: got 'float16'; give 'auto', 'float32' or"),
     ],
 )
 def test_a_wrong_value_names_path_value_and_what_is_allowed(path, value, message):
@@ -253,8 +265,9 @@ def test_a_config_cannot_be_changed():
         config.search.trials = 5
 
 
-def test_the_template_fits_the_json_schema():
-    jsonschema.validate(load_yaml(template()), json_schema())
+@pytest.mark.parametrize("name", ["full", "quick"])
+def test_a_template_fits_the_json_schema(name):
+    jsonschema.validate(load_yaml(template(name)), json_schema())
 
 
 @pytest.mark.parametrize(("key", "value"), [("objectives", []), ("colour", 1), ("search", {"trials": 0})])

@@ -1,0 +1,130 @@
+"""`nas init` and `nas config`: writing and checking a config file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nas.cli.options import ConfigArgument, JsonOption, QuietOption, SetOption
+from nas.cli.output import Output, note
+from nas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nas.config import SearchConfig
+
+app = typer.Typer(name="config", help="Check a config file; print its JSON Schema.", no_args_is_help=True)
+
+
+def init(
+    template: Annotated[
+        Literal["full", "quick"], typer.Option(help="Every key with its default, or a short search.")
+    ] = "full",
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("nas.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented config file."""
+    from nas.config import template as text_of
+
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text_of(template))
+    except FileExistsError:
+        raise ConfigError(f"{output} exists; give another name by -o, or replace it with --force") from None
+    Output().ids([output])
+    note(f"next: edit it, then `nas config check {output}` and `nas search run {output}`")
+
+
+@app.command("check")
+def check(
+    config: ConfigArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Validate a config file and show what it resolves to."""
+    checked = checked_config(config, overrides or ())
+    for problem in missing_files(checked):
+        note(problem, label="warning")
+    out = Output(as_json=as_json, quiet=quiet)
+    if as_json:
+        out.json(checked.resolved())
+    elif quiet:
+        out.ids([checked.name])
+    else:
+        out.text(f"ok: {config}", style="bold green")
+        out.pairs(summary(checked))
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of the config file."""
+    from nas.config import json_schema
+
+    Output().json(json_schema())
+
+
+def checked_config(path: Path, overrides: list[str] | tuple[str, ...]) -> SearchConfig:
+    """A config whose objectives, constraints and metrics are known too.
+
+    Raises:
+        ConfigError: anything in it is not allowed.
+    """
+    from nas.config import load_config
+    from nas.metrics import metric
+    from nas.objectives import MEASURED_METRICS, parse_constraints, parse_objectives
+
+    config = load_config(path, overrides=overrides)
+    try:
+        own = [metric(name).name for name in config.evaluation.metrics]
+        parsed = (*parse_objectives(config.objectives, metrics=own), *parse_constraints(config.constraints, metrics=own))
+    except ConfigError as error:
+        raise ConfigError(f"config file {path}: {error}") from None
+    measured = [named.metric for named in parsed if named.metric in MEASURED_METRICS]
+    if measured and config.target is None:
+        raise ConfigError(f"config file {path}: {measured[0]} needs a target, but target is null")
+    return config
+
+
+def missing_files(config: SearchConfig) -> list[str]:
+    """Data and checkpoints that the config names and that are not there."""
+    from nas.config.loading import BUNDLED_DATA
+
+    named = {f"data.{key}": getattr(config.data, key) for key in ("train", "validation", "test")}
+    named["supernet.checkpoint"] = config.supernet.checkpoint
+    return [
+        f"{key}: {value} does not exist"
+        for key, value in named.items()
+        if value is not None and value != BUNDLED_DATA and not os.path.exists(value)  # noqa: PTH110
+    ]
+
+
+def summary(config: SearchConfig) -> dict[str, str]:
+    """A config in a dozen lines."""
+    supernet, search, target, workers = config.supernet, config.search, config.target, config.workers
+    data = [f"{key} {value}" for key in ("train", "validation", "test") if (value := getattr(config.data, key))]
+    trained = [
+        f"{key} {section.passes} passes"
+        for key in ("finetune", "train")
+        if (section := getattr(supernet, key)) is not None
+    ]
+    start = f"from {supernet.checkpoint}" if supernet.checkpoint else f"ranked by {supernet.importance}"
+    timeout = "" if search.timeout_s is None else f", at most {search.timeout_s:.0f} s"
+    return {
+        "study": config.name,
+        "model": f"{config.model.id} ({config.model.task})",
+        "space": config.space.kind,
+        "supernet": ", ".join([start, *trained]),
+        "data": ", ".join(data),
+        "target": "none"
+        if target is None
+        else f"{target.name}: {target.device}, {target.dtype}, batch {target.batch_size}, "
+        f"{target.sequence_length} tokens, {target.threads} threads",
+        "objectives": ", ".join(config.objectives),
+        "constraints": ", ".join(config.constraints) or "none",
+        "search": f"{search.sampler}, {search.trials} trials, seed {search.seed}{timeout}",
+        "workers": workers.kind if workers.kind == "serial" else f"ray, {workers.address}",
+        "storage": config.resolved()["storage"]["url"],
+    }

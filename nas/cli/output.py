@@ -1,0 +1,105 @@
+"""Data on standard output, messages on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from nas.cli import logs
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+#: Where there is no terminal, tables take the width that they need.
+_PIPE_WIDTH: Final = 10_000
+Align: TypeAlias = Literal["left", "right"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table; numbers stand on the right."""
+
+    title: str
+    align: Align = "right"
+
+
+def note(text: str, *, label: str = "") -> None:
+    """A message on standard error; `label` (error, warning) stands before it, coloured on a terminal."""
+    prefix = f"{label}: " if label else ""
+    if not sys.stderr.isatty():
+        sys.stderr.write(f"{prefix}{text}\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = Text(prefix, style="bold red" if label == "error" else "bold yellow").append(text, style="not bold default")
+    Console(stderr=True, highlight=False, emoji=False).print(shown, soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """How a command answers: tables and text, JSON, or identifiers only."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quiet:
+            logs.quieten()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether people are meant to read it."""
+        return not (self.as_json or self.quiet)
+
+    def json(self, value: Any) -> None:
+        """Print a value as JSON."""
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+
+    def ids(self, identifiers: Sequence[object]) -> None:
+        """Print identifiers, a line each."""
+        for identifier in identifiers:
+            sys.stdout.write(f"{identifier}\n")
+
+    def text(self, text: str = "", *, style: str = "") -> None:
+        """Print a paragraph, not wrapped where it is piped."""
+        _stdout().print(text, style=style or None, soft_wrap=True)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+        """Print rows below a header."""
+        _stdout().print(_table(columns, rows))
+
+    def pairs(self, values: Mapping[str, str]) -> None:
+        """Print names and values, a line each."""
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in values.items():
+            table.add_row(name, value)
+        _stdout().print(table)
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column.title, justify=column.align, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    is_terminal = sys.stdout.isatty()
+    return Console(
+        highlight=False, markup=False, emoji=False, width=None if is_terminal else _PIPE_WIDTH
+    )

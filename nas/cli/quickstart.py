@@ -1,0 +1,81 @@
+"""`nas quickstart`: the whole flow on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nas.cli.errors import resumable
+from nas.cli.options import JsonOption, QuietOption
+from nas.cli.output import Output, note
+from nas.cli.records import front_record, trial_record
+
+if TYPE_CHECKING:
+    from nas.jobs import QuickstartResult
+
+
+def quickstart(
+    folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where all results go.")] = Path(
+        "quickstart"
+    ),
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="DIR", help="Another model than the bundled one.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE", help="Other examples than the bundled ones.")
+    ] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Sub-networks to evaluate.")] = 60,
+    workers: Annotated[
+        Literal["ray", "serial"], typer.Option("--workers", help="Ray on this machine, or this process.")
+    ] = "ray",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of every random choice.")] = 0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search a real model on this machine: front, picture and an exported folder at the end."""
+    from nas import jobs
+
+    out = Output(as_json=as_json, quiet=quiet)
+    options = jobs.QuickstartOptions(
+        folder=folder, model=model, data=data, trials=trials, workers=workers, seed=seed
+    )
+    with resumable(_command_line(options)):
+        result = jobs.run_quickstart(options, show_progress=not quiet)
+    with result.study:
+        _print(out, result)
+
+
+def _print(out: Output, result: QuickstartResult) -> None:
+    from nas.cli.snapshot import snapshot_of
+    from nas.cli.trial_tables import print_front
+
+    snapshot = snapshot_of(result.study)
+    if out.as_json:
+        facts = {"selected": trial_record(result.selected), "exported": str(result.exported)}
+        pictures = [str(picture) for picture in result.pictures]
+        out.json({**front_record(snapshot), **facts, "pictures": pictures, "seconds": result.seconds})
+        return
+    if out.quiet:
+        out.ids([result.exported])
+        return
+    print_front(out, snapshot)
+    out.text()
+    out.pairs(
+        {
+            "selected": f"trial {result.selected.number}: {result.selected.architecture}",
+            "exported": str(result.exported),
+            "pictures": ", ".join(str(picture) for picture in result.pictures) or "none",
+            "took": f"{result.seconds:.0f} s",
+        }
+    )
+    for line in result.notes:
+        note(line)
+
+
+def _command_line(options: Any) -> list[str]:
+    words = ["nas", "quickstart", "--folder", str(options.folder), "--trials", str(options.trials)]
+    words += ["--workers", options.workers, "--seed", str(options.seed)]
+    words += ["--model", options.model] if options.model else []
+    return words + (["--data", options.data] if options.data else [])

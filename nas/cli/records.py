@@ -1,0 +1,65 @@
+"""What `--json` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.cli.snapshot import Snapshot
+    from nas.errors import InfeasibleError
+    from nas.study import Profile, Study, Trial
+
+
+def trial_record(trial: Trial) -> dict[str, Any]:
+    """A trial with everything that is known of it."""
+    return {
+        "id": f"{trial.study.name}@{trial.number}",
+        "number": trial.number,
+        "state": trial.state.value,
+        "origin": trial.origin,
+        "architecture": trial.architecture,
+        "portability": trial.portability,
+        "parameters": dict(trial.parameters),
+        "metrics": dict(trial.metrics),
+        "violations": dict(trial.violations),
+        "is_feasible": trial.is_feasible,
+        "reason": trial.reason,
+    }
+
+
+def front_record(snapshot: Snapshot) -> dict[str, Any]:
+    """The outcome of a search."""
+    return {
+        "study": snapshot.name,
+        "objectives": [str(objective) for objective in snapshot.objectives],
+        "counts": snapshot.counts(),
+        "front": [trial_record(trial) for trial in snapshot.front],
+        "baselines": [trial_record(trial) for trial in snapshot.baselines],
+        "full_model": dict(snapshot.full),
+        "hypervolume": snapshot.hypervolume,
+        "reference_point": dict(snapshot.reference),
+    }
+
+
+def study_record(study: Study, snapshot: Snapshot) -> dict[str, Any]:
+    """A study: what defines it and what came of it."""
+    spec = study.spec.to_json()
+    defined = {key: spec[key] for key in ("constraints", "sampler", "seed", "target", "supernet")}
+    space = {key: spec["space"][key] for key in ("kind", "portability") if key in spec["space"]}
+    return {**front_record(snapshot), "state": study.state.value, "space": space, **defined}
+
+
+def profile_record(profile: Profile) -> dict[str, Any]:
+    """Costs over a space."""
+    return {
+        "space": profile.space,
+        "cardinality": profile.cardinality,
+        "costs": {point: dict(costs) for point, costs in profile.costs.items()},
+        "satisfiable": dict(profile.satisfiable),
+        "unknown": list(profile.unknown),
+    }
+
+
+def infeasible_record(error: InfeasibleError) -> dict[str, Any]:
+    """Why no sub-network was selected."""
+    return {"is_feasible": False, "binding": error.binding, "nearest": error.nearest, "message": str(error)}

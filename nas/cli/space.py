@@ -1,0 +1,69 @@
+"""`nas space`: what a search may reach, before anything is spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from nas.cli.config import checked_config
+from nas.cli.figures import figure
+from nas.cli.options import ConfigArgument, JsonOption, QuietOption, SetOption
+from nas.cli.output import Column, Output
+from nas.cli.records import profile_record
+
+if TYPE_CHECKING:
+    from nas.config import SearchConfig
+    from nas.study import Profile
+
+app = typer.Typer(name="space", help="Look at a search space.", no_args_is_help=True)
+
+
+@app.command("profile")
+def profile(
+    config: ConfigArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Sizes, costs and whether the budgets can be met; needs the model, no data."""
+    print_profile(Output(as_json=as_json, quiet=quiet), checked_config(config, overrides or ()))
+
+
+def print_profile(out: Output, config: SearchConfig) -> None:
+    """Profile the space of a config and print it.
+
+    Raises:
+        InfeasibleError: no sub-network meets the budgets.
+    """
+    from nas import jobs
+
+    found = jobs.profile_search(config)
+    if out.as_json:
+        out.json(profile_record(found))
+    elif out.quiet:
+        out.ids([found.cardinality])
+    else:
+        _print_tables(out, found, config)
+
+
+def _print_tables(out: Output, found: Profile, config: SearchConfig) -> None:
+    out.text(f"{found.space} space of {config.model.id}: {_big(found.cardinality)} points", style="bold")
+    out.text()
+    points = list(found.costs)
+    rows = [
+        [name, *(figure(name, found.costs[point][name]) for point in points)] for name in found.costs[points[0]]
+    ]
+    out.table([Column(title="cost", align="left"), *(Column(title=point) for point in points)], rows)
+    if found.satisfiable or found.unknown:
+        out.text()
+        shares = {budget: _share(share) for budget, share in found.satisfiable.items()}
+        out.pairs({**shares, **dict.fromkeys(found.unknown, "known only once it is measured")})
+
+
+def _share(share: float) -> str:
+    return f"met by {100 * share:.0f} % of random sub-networks" if share >= 0.005 else "met by few sub-networks"
+
+
+def _big(number: int) -> str:
+    return f"{number:,}" if number < 10**9 else f"{float(number):.1e}" if number < 10**300 else "over 1e300"

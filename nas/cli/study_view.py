@@ -1,0 +1,47 @@
+"""`nas search show` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nas.cli.events import event_line
+from nas.cli.output import Column, Output
+from nas.cli.trial_tables import print_front
+
+if TYPE_CHECKING:
+    from nas.cli.snapshot import Snapshot
+    from nas.study import Study
+    from storage import EventRecord
+
+
+def print_study(out: Output, study: Study, snapshot: Snapshot, events: Sequence[EventRecord]) -> None:
+    """What defines a study, what came of it, and what happened last."""
+    out.text(f"Study {study.name}", style="bold")
+    out.pairs(_facts(study, snapshot))
+    out.text()
+    print_front(out, snapshot)
+    out.text()
+    out.text("Last events", style="bold")
+    columns = [Column(title=title, align="left") for title in ("at", "what", "facts")]
+    out.table(columns, [event_line(event) for event in events])
+
+
+def _facts(study: Study, snapshot: Snapshot) -> dict[str, str]:
+    spec, target = study.spec, study.target
+    provenance = spec.supernet.get("provenance", {})
+    return {
+        "state": study.state.value.lower(),
+        "trials": ", ".join(f"{number} {state}" for state, number in snapshot.counts().items()),
+        "model": f"{provenance.get('source', 'unknown')} ({spec.supernet.get('task', 'unknown')})",
+        "ranked by": ", ".join(f"{axis} {name}" for axis, name in spec.supernet.get("ranking", {}).items())
+        or "nothing",
+        "space": str(spec.space["kind"]),
+        "objectives": ", ".join(map(str, study.objectives)),
+        "constraints": ", ".join(map(str, study.constraints)) or "none",
+        "target": "none"
+        if target is None
+        else f"{target.name}: {target.device}, {target.dtype}, batch {target.batch_size}, "
+        f"{target.sequence_length} tokens",
+        "search": f"{spec.sampler}, seed {spec.seed}",
+    }

@@ -1,0 +1,134 @@
+"""Tables of sub-networks: the front, the baselines, any list of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nas.cli.figures import figure, is_contended, latency, percent
+from nas.cli.output import Column, Output
+from nas.objectives import MEASURED_METRICS
+from search_spaces.units import count
+
+if TYPE_CHECKING:
+    from nas.cli.snapshot import Snapshot
+    from nas.study import Trial
+
+_ARROWS: Final = {"max": "↑", "min": "↓"}
+_PAIRED: Final = ("latency_ms", "latency_ratio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialColumn:
+    """A column and how a trial fills it."""
+
+    column: Column
+    cell: Callable[[Trial], str]
+
+
+def print_front(out: Output, snapshot: Snapshot) -> None:
+    """The front, the baselines below it, and the hypervolume with its reference."""
+    columns = [*_architecture(), *_results(snapshot)]
+    out.text(f"Pareto front of {snapshot.name}: {_many(len(snapshot.front), 'sub-network')}", style="bold")
+    if snapshot.front:
+        out.text()
+        print_trials(out, snapshot.front, columns)
+    if snapshot.baselines:
+        out.text()
+        out.text("Baselines", style="bold")
+        out.text()
+        print_trials(out, snapshot.baselines, [*columns, _baseline_column()])
+    out.text()
+    out.text(hypervolume_line(snapshot))
+    if any(is_contended(trial.metrics) for trial in (*snapshot.front, *snapshot.baselines)):
+        out.text("* measured while other work took the processor: less certain", style="dim")
+
+
+def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialColumn]) -> None:
+    """One row a trial."""
+    rows = [[column.cell(trial) for column in columns] for trial in trials]
+    out.table([column.column for column in columns], rows)
+
+
+def list_columns(snapshot: Snapshot, extra: Sequence[str]) -> list[TrialColumn]:
+    """Columns of a list of any trials, with `extra` metrics besides those of the study."""
+    more = [metric_column(name, snapshot) for name in extra]
+    reasons = any(trial.reason for trial in snapshot.trials)
+    last = [_column("why", lambda t: t.reason or "", is_text=True)] if reasons else []
+    return [
+        *_architecture(),
+        *_results(snapshot),
+        *more,
+        _column("state", lambda t: t.state.value.lower(), is_text=True),
+        _column("from", lambda t: t.origin, is_text=True),
+        *last,
+    ]
+
+
+def metric_column(name: str, snapshot: Snapshot) -> TrialColumn:
+    """A metric, with an arrow to where it should go if it is an objective."""
+    arrows = {o.metric: f" {_ARROWS[o.direction]}" for o in snapshot.objectives}
+    return _column(f"{name}{arrows.get(name, '')}", lambda t: metric_cell(name, t.metrics))
+
+
+def metric_cell(name: str, metrics: Mapping[str, float]) -> str:
+    """A metric with its interval if it has one; empty if it was not measured."""
+    if name not in metrics:
+        return ""
+    if name in MEASURED_METRICS:
+        return latency(metrics, name) if name in _PAIRED else figure(name, metrics[name])
+    return figure(name, metrics[name])
+
+
+def hypervolume_line(snapshot: Snapshot) -> str:
+    """The hypervolume and what it is relative to."""
+    if snapshot.hypervolume is None:
+        return "hypervolume: not known before the full model is measured"
+    corner = ", ".join(f"{name} {figure(name, value)}" for name, value in snapshot.reference.items())
+    return f"hypervolume {snapshot.hypervolume:.4f} of the box from {corner} to the ideal"
+
+
+def _architecture() -> list[TrialColumn]:
+    return [
+        _column("trial", lambda t: str(t.number)),
+        _column("layers", lambda t: str(len(t.config.kept_layers))),
+        _column("heads", lambda t: _span([u.num_attention_heads for u in t.config.layers if u is not None])),
+        _column("FFN", lambda t: _span([count(u.ffn) for u in t.config.layers if u is not None])),
+        _column("hidden", lambda t: str(count(t.config.hidden))),
+    ]
+
+
+def _results(snapshot: Snapshot) -> list[TrialColumn]:
+    whole = snapshot.full["num_parameters"]
+    arrows = {o.metric: f" {_ARROWS[o.direction]}" for o in snapshot.objectives}
+    return [
+        *(metric_column(name, snapshot) for name in snapshot.shown_metrics),
+        _column(
+            f"size{arrows.get('num_parameters', '')}",
+            lambda t: figure("num_parameters", t.metrics["num_parameters"]),
+        ),
+        _column("of full", lambda t: percent(t.metrics["num_parameters"], whole)),
+    ]
+
+
+def _baseline_column() -> TrialColumn:
+    def cell(trial: Trial) -> str:
+        name = trial.origin.removeprefix("baseline:").replace("_", " ")
+        return name if trial.is_feasible else f"{name}, over budget"
+
+    return _column("baseline", cell, is_text=True)
+
+
+def _column(title: str, cell: Callable[[Trial], str], *, is_text: bool = False) -> TrialColumn:
+    return TrialColumn(column=Column(title=title, align="left" if is_text else "right"), cell=cell)
+
+
+def _span(values: Sequence[int]) -> str:
+    if not values:
+        return "0"
+    return str(values[0]) if min(values) == max(values) else f"{min(values)}-{max(values)}"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

