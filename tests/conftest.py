@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,7 @@ def subnets() -> Callable[[ModelShape], st.SearchStrategy[SubnetConfig]]:
         )
         return st.one_of(kept, kept, kept, st.none())
 
+    @functools.cache
     def strategy(shape: ModelShape) -> st.SearchStrategy[SubnetConfig]:
         layers = st.tuples(*(layer(full) for full in shape.layers))
         return st.builds(SubnetConfig, hidden=units(shape.hidden_size, least=1), layers=layers)
@@ -47,6 +49,8 @@ def tiny_model() -> Callable[..., Any]:
     """Make a classifier of 3 layers, 3 heads of 8 channels, 20 neurons, all its weights random."""
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    torch.set_num_threads(1)  # at these sizes threads only wait for each other
 
     def make(
         kind: str = "bert",

@@ -9,7 +9,7 @@ import typer
 from nas._version import __version__
 from nas.cli import config, database, doctor, export, logs, quickstart, search, select, space, trials
 
-_START, _SEARCH, _RESULTS, _CARE = "Start", "Search", "Results", "Care"
+_START, _SEARCH = "Start", "Search"
 
 app = typer.Typer(
     name="nas",
@@ -44,12 +44,12 @@ def options_of_nas(
 
 app.command("quickstart", rich_help_panel=_START)(quickstart.quickstart)
 app.command("init", rich_help_panel=_START)(config.init)
+app.command("doctor", rich_help_panel=_START)(doctor.doctor)
 app.add_typer(config.app, rich_help_panel=_START)
+app.add_typer(database.app, rich_help_panel=_START)
 app.add_typer(space.app, rich_help_panel=_SEARCH)
 app.add_typer(search.app, rich_help_panel=_SEARCH)
-app.add_typer(trials.app, rich_help_panel=_RESULTS)
-app.command("select", rich_help_panel=_RESULTS)(select.select)
-app.command("export", rich_help_panel=_RESULTS)(export.export)
-app.command("verify", rich_help_panel=_RESULTS)(export.verify)
-app.add_typer(database.app, rich_help_panel=_CARE)
-app.command("doctor", rich_help_panel=_CARE)(doctor.doctor)
+app.add_typer(trials.app, rich_help_panel=_SEARCH)
+app.command("select", rich_help_panel=_SEARCH)(select.select)
+app.command("export", rich_help_panel=_SEARCH)(export.export)
+app.command("verify", rich_help_panel=_SEARCH)(export.verify)

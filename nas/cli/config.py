@@ -19,6 +19,7 @@ app = typer.Typer(name="config", help="Check a config file; print its JSON Schem
 
 
 def init(
+    *,
     template: Annotated[
         Literal["full", "quick"], typer.Option(help="Every key with its default, or a short search.")
     ] = "full",
@@ -40,6 +41,7 @@ def init(
 @app.command("check")
 def check(
     config: ConfigArgument,
+    *,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -79,10 +81,12 @@ def checked_config(path: Path, overrides: list[str] | tuple[str, ...]) -> Search
     config = load_config(path, overrides=overrides)
     try:
         own = [metric(name).name for name in config.evaluation.metrics]
-        parsed = (*parse_objectives(config.objectives, metrics=own), *parse_constraints(config.constraints, metrics=own))
+        objectives = parse_objectives(config.objectives, metrics=own)
+        constraints = parse_constraints(config.constraints, metrics=own)
     except ConfigError as error:
         raise ConfigError(f"config file {path}: {error}") from None
-    measured = [named.metric for named in parsed if named.metric in MEASURED_METRICS]
+    named = [*(o.metric for o in objectives), *(c.metric for c in constraints)]
+    measured = [name for name in named if name in MEASURED_METRICS]
     if measured and config.target is None:
         raise ConfigError(f"config file {path}: {measured[0]} needs a target, but target is null")
     return config
@@ -97,14 +101,16 @@ def missing_files(config: SearchConfig) -> list[str]:
     return [
         f"{key}: {value} does not exist"
         for key, value in named.items()
-        if value is not None and value != BUNDLED_DATA and not os.path.exists(value)  # noqa: PTH110
+        if value is not None and value != BUNDLED_DATA and not os.path.exists(value)
     ]
 
 
 def summary(config: SearchConfig) -> dict[str, str]:
     """A config in a dozen lines."""
     supernet, search, target, workers = config.supernet, config.search, config.target, config.workers
-    data = [f"{key} {value}" for key in ("train", "validation", "test") if (value := getattr(config.data, key))]
+    data = [
+        f"{key} {value}" for key in ("train", "validation", "test") if (value := getattr(config.data, key))
+    ]
     trained = [
         f"{key} {section.passes} passes"
         for key in ("finetune", "train")

@@ -20,7 +20,7 @@ UrlArgument: TypeAlias = Annotated[
 
 
 @app.command("upgrade")
-def upgrade(url: UrlArgument = DEFAULT_STORAGE, as_json: JsonOption = False) -> None:
+def upgrade(url: UrlArgument = DEFAULT_STORAGE, *, as_json: JsonOption = False) -> None:
     """Bring the tables to the revision of this version; make them in an empty database."""
     with storage_errors():
         from storage import upgrade_database
@@ -31,11 +31,15 @@ def upgrade(url: UrlArgument = DEFAULT_STORAGE, as_json: JsonOption = False) -> 
         out.json({"before": before, "after": after})
         return
     out.ids([after])
-    note("the tables were up to date" if before == after else f"upgraded from {before or 'no tables'} to {after}")
+    note(
+        "the tables were up to date"
+        if before == after
+        else f"upgraded from {before or 'no tables'} to {after}"
+    )
 
 
 @app.command("current")
-def current(url: UrlArgument = DEFAULT_STORAGE, as_json: JsonOption = False) -> None:
+def current(url: UrlArgument = DEFAULT_STORAGE, *, as_json: JsonOption = False) -> None:
     """Print the revision of the tables, and whether this version reads it."""
     require_database(url)
     with storage_errors():

@@ -24,7 +24,7 @@ from nas.cli.output import Output, note
 from nas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nas.export import ExportReport
+    from nas.export import ExportReport, VerificationReport
     from nas.study import Study, Trial
 
 _TRIAL = re.compile(r"(.+)@([0-9]{1,9})")
@@ -33,10 +33,9 @@ _TRIAL = re.compile(r"(.+)@([0-9]{1,9})")
 def export(
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="STUDY[@TRIAL]", help="A trial, or a study with --where.", show_default=False
-        ),
+        typer.Argument(metavar="STUDY[@TRIAL]", help="A trial, or a study with --where.", show_default=False),
     ],
+    *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
     where: WhereOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
@@ -63,6 +62,14 @@ def export(
 
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An exported folder.", show_default=False)],
+    *,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust-modelling-file",
+            help="Run a modelling file that is not this version's, if its hash fits.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -70,14 +77,14 @@ def verify(
     from nas.export import verify_folder
 
     out = Output(as_json=as_json, quiet=quiet)
-    report = verify_folder(folder)
+    report = verify_folder(folder, trust_modelling_file=trust)
     if as_json:
         out.json(asdict(report))
     elif quiet:
         out.ids([folder])
     else:
         out.text(f"ok: {folder}", style="bold green")
-        out.pairs({name.replace("_", " "): str(value) for name, value in asdict(report).items()})
+        out.pairs(_summary(report))
 
 
 def _parsed(source: str, where: list[str] | None) -> tuple[str, int | None]:
@@ -105,12 +112,12 @@ def _trial(study: Study, number: int) -> Trial:
     return known[number]
 
 
-def _summary(report: ExportReport) -> dict[str, str]:
+def _summary(report: ExportReport | VerificationReport) -> dict[str, str]:
     is_plain = report.portability == "plain"
     return {
         "folder": str(report.folder),
         "parameters": figure("num_parameters", report.num_parameters),
-        "loads with": "AutoModelForSequenceClassification.from_pretrained(folder"
+        "loads by": "AutoModelForSequenceClassification.from_pretrained(FOLDER"
         + (")" if is_plain else ", trust_remote_code=True)"),
         "verified": f"logits differ by {report.max_difference:.1e}, allowed {report.tolerance:.1e}",
         "files": str(len(report.files)),

@@ -36,7 +36,9 @@ def note(text: str, *, label: str = "") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    shown = Text(prefix, style="bold red" if label == "error" else "bold yellow").append(text, style="not bold default")
+    shown = Text(prefix, style="bold red" if label == "error" else "bold yellow").append(
+        text, style="not bold default"
+    )
     Console(stderr=True, highlight=False, emoji=False).print(shown, soft_wrap=True)
 
 
@@ -100,6 +102,4 @@ def _stdout() -> Console:
     from rich.console import Console
 
     is_terminal = sys.stdout.isatty()
-    return Console(
-        highlight=False, markup=False, emoji=False, width=None if is_terminal else _PIPE_WIDTH
-    )
+    return Console(highlight=False, markup=False, emoji=False, width=None if is_terminal else _PIPE_WIDTH)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from nas.cli.errors import resumable
+from nas.cli.figures import figure
 from nas.cli.options import JsonOption, QuietOption
 from nas.cli.output import Output, note
 from nas.cli.records import front_record, trial_record
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def quickstart(
+    *,
     folder: Annotated[Path, typer.Option("--folder", metavar="DIR", help="Where all results go.")] = Path(
         "quickstart"
     ),
@@ -53,25 +56,45 @@ def _print(out: Output, result: QuickstartResult) -> None:
 
     snapshot = snapshot_of(result.study)
     if out.as_json:
-        facts = {"selected": trial_record(result.selected), "exported": str(result.exported)}
-        pictures = [str(picture) for picture in result.pictures]
-        out.json({**front_record(snapshot), **facts, "pictures": pictures, "seconds": result.seconds})
-        return
-    if out.quiet:
+        out.json({**front_record(snapshot), **_record(result)})
+    elif out.quiet:
         out.ids([result.exported])
-        return
-    print_front(out, snapshot)
-    out.text()
-    out.pairs(
-        {
-            "selected": f"trial {result.selected.number}: {result.selected.architecture}",
-            "exported": str(result.exported),
-            "pictures": ", ".join(str(picture) for picture in result.pictures) or "none",
-            "took": f"{result.seconds:.0f} s",
-        }
-    )
-    for line in result.notes:
-        note(line)
+    else:
+        print_front(out, snapshot)
+        out.text()
+        out.pairs(_facts(result))
+        _say_next(result)
+
+
+def _record(result: QuickstartResult) -> dict[str, Any]:
+    return {
+        "selected": trial_record(result.selected),
+        "test_metrics": result.test_metrics,
+        "exported": str(result.exported),
+        "pictures": [str(picture) for picture in result.pictures],
+        "config": str(result.config),
+        "seconds": result.seconds,
+    }
+
+
+def _facts(result: QuickstartResult) -> dict[str, str]:
+    metric = result.study.objectives[0].metric
+    tested = ", ".join(f"{model} {figure(metric, value)}" for model, value in result.test_metrics.items())
+    return {
+        "selected": f"trial {result.selected.number}: {result.selected.architecture}",
+        f"test {metric}": tested or "no test examples",
+        "exported": str(result.exported),
+        **{f"picture ({picture.suffix[1:]})": str(picture) for picture in result.pictures},
+        "config": str(result.config),
+        "took": f"{result.seconds:.0f} s",
+    }
+
+
+def _say_next(result: QuickstartResult) -> None:
+    note("")
+    note("next:")
+    note(f"  {shlex.join(['nas', 'verify', str(result.exported)])}")
+    note(f"  {shlex.join(['nas', 'search', 'run', str(result.config), '--set', 'search.trials=200'])}")
 
 
 def _command_line(options: Any) -> list[str]:

@@ -31,6 +31,7 @@ from nas.errors import EvaluationFailedError
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
     from nas.config import SearchConfig
+    from nas.jobs import StudySummary
     from nas.study import Study
 
 app = typer.Typer(name="search", help="Run searches, and look at their studies.", no_args_is_help=True)
@@ -39,6 +40,7 @@ app = typer.Typer(name="search", help="Run searches, and look at their studies."
 @app.command("run")
 def run(
     config: ConfigArgument,
+    *,
     overrides: SetOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only profile the space: what the search may reach.")
@@ -62,7 +64,7 @@ def run(
 
 @app.command("ls")
 def list_studies(
-    storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False, quiet: QuietOption = False
+    *, storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
     """List the studies of a database."""
     require_database(storage)
@@ -76,26 +78,13 @@ def list_studies(
     elif quiet:
         out.ids([study.name for study in found])
     else:
-        titles = (("study", "left"), ("state", "left"), ("done", "right"), ("trials", "right"))
-        columns = [Column(title=title, align=align) for title, align in titles]
-        columns += [Column(title="objectives", align="left"), Column(title="created", align="left")]
-        rows = [
-            [
-                study.name,
-                str(study.state).lower(),
-                str(study.num_done),
-                str(study.num_trials),
-                ", ".join(study.objectives),
-                f"{study.created_at:%Y-%m-%d %H:%M}",
-            ]
-            for study in found
-        ]
-        out.table(columns, rows)
+        _print_studies(out, found)
 
 
 @app.command("show")
 def show(
     study: StudyArgument,
+    *,
     storage: StorageOption = DEFAULT_STORAGE,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -117,6 +106,24 @@ def show(
         from nas.cli.study_view import print_study
 
         print_study(out, opened, snapshot, events)
+
+
+def _print_studies(out: Output, studies: Sequence[StudySummary]) -> None:
+    titles = ("study", "state", "done", "trials", "objectives", "created")
+    numbers = ("done", "trials")
+    columns = [Column(title=t, align="right" if t in numbers else "left") for t in titles]
+    rows = [
+        [
+            study.name,
+            str(study.state).lower(),
+            str(study.num_done),
+            str(study.num_trials),
+            ", ".join(study.objectives),
+            f"{study.created_at:%Y-%m-%d %H:%M}",
+        ]
+        for study in studies
+    ]
+    out.table(columns, rows)
 
 
 def _searched(config: SearchConfig, *, show_progress: bool) -> Study:

@@ -30,6 +30,7 @@ _ACCOMPANYING = ("latency_ratio_low", "latency_ratio_high", "latency_is_quiet")
 
 def select(
     study: StudyArgument,
+    *,
     where: WhereOption = None,
     storage: StorageOption = DEFAULT_STORAGE,
     as_json: JsonOption = False,

@@ -22,6 +22,7 @@ app = typer.Typer(name="space", help="Look at a search space.", no_args_is_help=
 @app.command("profile")
 def profile(
     config: ConfigArgument,
+    *,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -52,7 +53,8 @@ def _print_tables(out: Output, found: Profile, config: SearchConfig) -> None:
     out.text()
     points = list(found.costs)
     rows = [
-        [name, *(figure(name, found.costs[point][name]) for point in points)] for name in found.costs[points[0]]
+        [name, *(figure(name, found.costs[point][name]) for point in points)]
+        for name in found.costs[points[0]]
     ]
     out.table([Column(title="cost", align="left"), *(Column(title=point) for point in points)], rows)
     if found.satisfiable or found.unknown:
@@ -62,7 +64,9 @@ def _print_tables(out: Output, found: Profile, config: SearchConfig) -> None:
 
 
 def _share(share: float) -> str:
-    return f"met by {100 * share:.0f} % of random sub-networks" if share >= 0.005 else "met by few sub-networks"
+    return (
+        f"met by {100 * share:.0f} % of random sub-networks" if share >= 0.005 else "met by few sub-networks"
+    )
 
 
 def _big(number: int) -> str:

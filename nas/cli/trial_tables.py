@@ -51,10 +51,13 @@ def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialCo
     out.table([column.column for column in columns], rows)
 
 
-def list_columns(snapshot: Snapshot, extra: Sequence[str]) -> list[TrialColumn]:
+def list_columns(
+    snapshot: Snapshot, trials: Sequence[Trial], *, extra: Sequence[str] = ()
+) -> list[TrialColumn]:
     """Columns of a list of any trials, with `extra` metrics besides those of the study."""
-    more = [metric_column(name, snapshot) for name in extra]
-    reasons = any(trial.reason for trial in snapshot.trials)
+    own = (*snapshot.shown_metrics, "num_parameters")
+    more = [metric_column(name, snapshot) for name in dict.fromkeys(extra) if name not in own]
+    reasons = any(trial.reason for trial in trials)
     last = [_column("why", lambda t: t.reason or "", is_text=True)] if reasons else []
     return [
         *_architecture(),

@@ -31,6 +31,7 @@ app = typer.Typer(name="trials", help="List the sub-networks of a study.", no_ar
 @app.command("ls")
 def list_trials(
     study: StudyArgument,
+    *,
     front: Annotated[bool, typer.Option("--front", help="Only the Pareto front.")] = False,
     where: WhereOption = None,
     sort: Annotated[
@@ -57,7 +58,7 @@ def list_trials(
             out.ids([f"{study}@{trial.number}" for trial in shown])
         else:
             named = [*(c.metric for c in constraints), *([sort.removeprefix("-")] if sort else [])]
-            print_trials(out, shown, list_columns(snapshot, shown, named))
+            print_trials(out, shown, list_columns(snapshot, shown, extra=named))
             note(f"{len(shown)} of {len(snapshot.trials)} trials")
 
 
@@ -75,9 +76,7 @@ def _constraints(snapshot: Snapshot, where: Sequence[str]) -> tuple[Constraint, 
     return constraints
 
 
-def _matching(
-    trials: Sequence[Trial], constraints: Sequence[Constraint], snapshot: Snapshot
-) -> list[Trial]:
+def _matching(trials: Sequence[Trial], constraints: Sequence[Constraint], snapshot: Snapshot) -> list[Trial]:
     """Trials that were measured and hold every constraint."""
     return [
         trial
@@ -97,4 +96,6 @@ def _sorted(trials: list[Trial], sort: str | None, snapshot: Snapshot) -> list[T
 
 def _require(name: str, known: Sequence[str], option: str) -> None:
     if name not in known:
-        raise ConfigError(f"{option}: {name!r} was not measured in this study; there is {', '.join(known) or 'nothing'}")
+        raise ConfigError(
+            f"{option}: {name!r} was not measured in this study; there is {', '.join(known) or 'nothing'}"
+        )

@@ -109,7 +109,11 @@ def _architecture(supernet: Supernet, config: SubnetConfig, record: Mapping[str,
 
 
 def _measurements(record: Mapping[str, Any]) -> list[str]:
-    metrics, baseline = record["metrics"], record["baseline"]
+    counted = record["costs"]["subnet"]  # stand in the table of what was pruned
+    metrics, baseline = (
+        {name: value for name, value in record[side].items() if name not in counted}
+        for side in ("metrics", "baseline")
+    )
     if not metrics and not baseline:
         return []
     rows = [

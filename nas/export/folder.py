@@ -108,9 +108,7 @@ def export_subnet(
         difference = prove(temporary, _expected(record, reference), is_custom=is_custom)
         _check_budget(temporary, check_budget)
         files, sha256 = (*file_names(temporary), SUMS), file_sha256(temporary / SUMS)
-    _log.info(
-        "exported sub-network %s to %s, %s, %d files", config.key, path, record["portability"], len(files)
-    )
+    _log.info("exported sub-network %s to %s", config.key, path)
     return ExportReport(
         folder=path,
         key=config.key,

@@ -34,7 +34,7 @@ class Magnitude(Importance):
         for layout, squares in _squares(subject):
             for dim, segments in enumerate(layout.dims):
                 segment = segments[0]
-                sums = squares.movedim(dim, 0).flatten(start_dim=1).sum(dim=1).numpy()
+                sums = squares.movedim(dim, 0).reshape(squares.shape[dim], -1).sum(dim=1).numpy()
                 if segment.axis == "hidden":
                     hidden += sums
                 elif segment.axis == "queries" and layout.layer is not None:

@@ -41,6 +41,7 @@ class QuickstartOptions:
         model: a model folder or hub id in place of the bundled one.
         data: a CSV, JSON lines or Parquet file of labelled texts in place of the bundled sentences.
         trials: sub-networks to evaluate.
+        passes: forward/backward passes of training, a third of them for the full model alone.
         workers: `ray`, or `serial` in this process.
         seed: of every random choice.
     """
@@ -49,6 +50,7 @@ class QuickstartOptions:
     model: str | None = None
     data: str | None = None
     trials: int = 60
+    passes: int = 1050
     workers: Literal["ray", "serial"] = "ray"
     seed: int = 0
 
@@ -113,8 +115,8 @@ def quickstart_config(options: QuickstartOptions, folder: Path) -> SearchConfig:
             "space": {"kind": "uniform"},
             "supernet": {
                 "importance": "default",
-                "finetune": _training(options, passes=350),
-                "train": {"strategy": "sandwich_kd", **_training(options, passes=720)},
+                "finetune": _training(options, share=1 / 3),
+                "train": {"strategy": "sandwich_kd", **_training(options, share=2 / 3)},
             },
             "data": {"train": data, "validation": data, "test": data, "max_length": 48},
             "target": {"batch_size": 1, "sequence_length": 64, "threads": 1},
@@ -148,9 +150,9 @@ def bundled_model() -> str:
     return str(folder)
 
 
-def _training(options: QuickstartOptions, *, passes: int) -> dict[str, Any]:
+def _training(options: QuickstartOptions, *, share: float) -> dict[str, Any]:
     frozen = [] if options.model is not None else ["word_embeddings"]
-    return {"passes": passes, "batch_size": 32, "learning_rate": 2e-4, "frozen": frozen}
+    return {"passes": max(4, round(share * options.passes)), "batch_size": 32, "learning_rate": 2e-4, "frozen": frozen}
 
 
 def _write_config(config: SearchConfig, folder: Path) -> Path:
@@ -164,7 +166,7 @@ def _export_once(study: Study, selected: Trial, folder: Path) -> Path:
     """Export the selected sub-network, or verify the folder if it holds it already."""
     target = folder / f"trial-{selected.number}"
     if not target.exists():
-        study.export(selected, target)
+        study.export(selected, target, where=BUDGET)
     verify_folder(target)
     return target
 

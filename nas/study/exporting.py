@@ -2,48 +2,130 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ConfigError, ExportVerificationError
+from nas.evaluation import LatencyEvaluation, LatencyResult, skeleton_of
 from nas.export import ExportFacts, ExportReport, export_subnet
+from nas.objectives import MEASURED_METRICS, Constraint, parse_constraints
 from nas.study.trial import Trial
+from nas.supernet import Supernet
+from workers import PairedSamples
 
 if TYPE_CHECKING:
     from nas.study.study import Study
 
 
-def export_trial(study: Study, trial: Trial, folder: Path, *, overwrite: bool = False) -> ExportReport:
+def export_trial(
+    study: Study, trial: Trial, folder: Path, *, where: str | Sequence[str] = (), overwrite: bool = False
+) -> ExportReport:
     """Export a trial's sub-network with everything its study knows of it.
+
+    Budgets on latency are checked anew: the shape is timed again beside the full model, and the export is
+    refused if even the lower end of the interval breaks the budget.
+
+    Args:
+        study: with its supernet.
+        trial: evaluated.
+        folder: where to.
+        where: budgets that the trial was selected by, besides the study's own.
+        overwrite: replace an earlier export.
 
     Raises:
         ConfigError: the study has no supernet, or the trial was not evaluated.
-        ExportVerificationError: the folder is not equal, or a budget of the study does not hold.
+        ExportVerificationError: the folder is not equal, or a budget does not hold; nothing is left behind.
     """
-    if study.supernet is None:
+    supernet = study.supernet
+    if supernet is None:
         raise ConfigError(
             f"study {study.name!r} was loaded without its supernet; pass supernet= to load_study to export"
         )
     if trial.values is None:
         raise ConfigError(f"trial {trial.number} is {trial.state.value.lower()} and has no result to export")
-    broken = [name for name, violation in trial.violations.items() if violation > 0]
+    texts = [where] if isinstance(where, str) else list(where)
+    constraints = [*study.constraints, *parse_constraints(texts, metrics=tuple(trial.metrics))]
+    broken = _broken(constraints, trial.metrics, study.baseline)
     if broken:
         raise ExportVerificationError(
             f"trial {trial.number} breaks the budget {broken[0]!r}; select one that holds it with study.best()"
         )
+    measured = _measure(study, trial, supernet) if _has_latency(constraints) else None
+    return export_subnet(
+        supernet,
+        trial.config,
+        folder,
+        facts=_facts(study, trial, constraints, measured),
+        check_budget=lambda _: _broken_latency(constraints, study, measured),
+        overwrite=overwrite,
+    )
+
+
+def _facts(
+    study: Study, trial: Trial, constraints: Sequence[Constraint], measured: LatencyResult | None
+) -> ExportFacts:
     evaluators = study.evaluators()
-    facts = ExportFacts(
+    return ExportFacts(
         study=study.name,
         trial=trial.number,
         origin=trial.origin,
         metrics=dict(trial.metrics),
         baseline=study.baseline,
-        constraints=tuple(str(constraint) for constraint in study.constraints),
+        constraints=tuple(str(constraint) for constraint in constraints),
         objectives=tuple(str(objective) for objective in study.objectives),
         target=_target(study),
         data=evaluators[-1] if evaluators else None,
+        samples={} if measured is None else _samples(measured),
+        workload=study.spec.workload,
+        extra={} if measured is None else {"latency_at_export": _summary(measured)},
     )
-    return export_subnet(study.supernet, trial.config, folder, facts=facts, overwrite=overwrite)
+
+
+def _measure(study: Study, trial: Trial, supernet: Supernet) -> LatencyResult | None:
+    """Time a trial's shape beside the full model's in this process."""
+    if study.target is None or trial.config == supernet.full:
+        return None
+    worker = LatencyEvaluation(target=study.target).factory(skeleton_of(supernet))({})
+    result: LatencyResult = worker(trial.config.to_json())
+    return result
+
+
+def _has_latency(constraints: Sequence[Constraint]) -> bool:
+    return any(constraint.metric in MEASURED_METRICS for constraint in constraints)
+
+
+def _broken(
+    constraints: Sequence[Constraint], metrics: dict[str, float] | Any, baseline: dict[str, float]
+) -> list[str]:
+    return [
+        str(c)
+        for c in constraints
+        if c.metric not in metrics or c.violation(metrics[c.metric], baseline) > 0
+    ]
+
+
+def _broken_latency(
+    constraints: Sequence[Constraint], study: Study, measured: LatencyResult | None
+) -> list[str]:
+    """Budgets on latency that the new measurement breaks beyond its own uncertainty."""
+    if measured is None:
+        return []
+    baseline, low = study.baseline, measured.statistics["ratio_low"]
+    metrics = {"latency_ratio": low, "latency_ms": low * baseline["latency_ms"]}
+    return _broken([c for c in constraints if c.metric in metrics and c.relation == "<="], metrics, baseline)
+
+
+def _summary(measured: LatencyResult) -> dict[str, Any]:
+    return {"flag": measured.flag, "device": dict(measured.device), **measured.statistics}
+
+
+def _samples(measured: LatencyResult) -> dict[str, list[float]]:
+    """Raw samples of the measurement made at export, in milliseconds."""
+    assert measured.samples is not None
+    raw = PairedSamples.from_bytes(measured.samples)
+    rows = {"candidate_wall_ms": raw.candidate_wall_ms, "reference_wall_ms": raw.reference_wall_ms}
+    return {name: [round(float(value), 5) for value in row] for name, row in rows.items()}
 
 
 def _target(study: Study) -> dict[str, Any] | None:

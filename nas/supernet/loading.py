@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import transformers
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -81,7 +82,7 @@ def load_pretrained(
             )
     except (ConfigError, UnsupportedModelError):
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"cannot load model {str(source)!r}: {_reason(error)}{_hint(source)}") from error
     return model, load_tokenizer(source, **common)
 

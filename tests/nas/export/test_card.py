@@ -71,6 +71,13 @@ def test_the_table_sets_the_full_model_beside_the_sub_network(card_of, facts, su
     assert found["latency_ms"] == ["5.1", "3.2"]
 
 
+def test_counted_costs_are_not_listed_as_measured(card_of, facts, supernet, mixed_config):
+    parameters = supernet.cost(mixed_config).num_parameters
+    card = card_of(replace(facts, metrics={"num_parameters": parameters, "macs": 1.0, "accuracy": 0.61}))
+    assert {"num_parameters", "macs"}.isdisjoint(rows(card))
+    assert "accuracy" in rows(card)
+
+
 def test_the_card_says_that_nothing_was_fine_tuned_unless_it_was(card_of, facts):
     assert "**Not fine-tuned after pruning.**" in card_of(facts)
     recovered = card_of(replace(facts, recovery="logit distillation, 500 passes"))

@@ -30,7 +30,7 @@ from nas.export.reference import Reference
 from nas.supernet import Supernet
 from search_spaces import LayerUnits, SubnetConfig
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 SIZES = {
     "vocab_size": 60,
     "hidden_size": 16,
@@ -43,7 +43,8 @@ UNEQUAL = SubnetConfig(hidden=12, layers=(LayerUnits(heads=(1,), ffn=0), LayerUn
 
 #: What a user does with a folder; prints the logits of its reference inputs.
 USER_PROGRAM = """
-import importlib.util, json, sys
+import importlib.util, json, os, sys
+sys.path = [path for path in sys.path if os.path.realpath(path) != sys.argv[2]]  # an editable install's
 assert importlib.util.find_spec("nas") is None, "this process can import the project"
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
@@ -134,7 +135,7 @@ def test_a_mixed_folder_answers_as_the_active_supernet_where_the_project_is_not_
 ):
     environment = {"PATH": os.environ["PATH"], "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", USER_PROGRAM, str(mixed_report.folder)],
+        [sys.executable, "-I", "-c", USER_PROGRAM, str(mixed_report.folder), str(ROOT)],
         check=False,
         cwd=tmp_path,
         env=environment,

@@ -51,9 +51,9 @@ def test_prefixes_become_views_of_the_full_weights(kind: str, make_supernet: Mak
 @given(data=st.data())
 @settings(max_examples=15)
 def test_everything_is_restored_after_the_block(
-    kind: str, data: st.DataObject, make_supernet: MakeSupernet, subnets: Any
+    kind: str, data: st.DataObject, shared_supernet: MakeSupernet, subnets: Any
 ) -> None:
-    supernet = make_supernet(kind)
+    supernet = shared_supernet(kind)
     before = _state(supernet)
     with supernet.active(data.draw(subnets(supernet.shape))):
         pass
@@ -182,7 +182,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(
     for is_checkpointed in (False, True):
         supernet = make_supernet(dtype="float64", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
         if is_checkpointed:
-            supernet.model.gradient_checkpointing_enable()
+            supernet.model.activation_checkpointing_enable()
         supernet.model.train()
         with supernet.active(PREFIXES) as model:
             model(**tiny_batch().inputs).logits.square().sum().backward()

@@ -22,9 +22,9 @@ MakeSupernet = Callable[..., Supernet]
 @given(data=st.data())
 @settings(max_examples=20)
 def test_the_number_of_parameters_is_that_of_the_extracted_model(
-    kind: str, data: st.DataObject, make_supernet: MakeSupernet, subnets: Any
+    kind: str, data: st.DataObject, shared_supernet: MakeSupernet, subnets: Any
 ) -> None:
-    supernet = make_supernet(kind)
+    supernet = shared_supernet(kind)
     config = data.draw(subnets(supernet.shape))
     small, costs = supernet.extract(config), supernet.cost(config)
     blocks = small.base_model.encoder.layer
@@ -41,11 +41,11 @@ def test_macs_are_half_of_what_the_flop_counter_counts(
     data: st.DataObject,
     batch_size: int,
     length: int,
-    make_supernet: MakeSupernet,
+    shared_supernet: MakeSupernet,
     tiny_batch: Any,
     subnets: Any,
 ) -> None:
-    supernet = make_supernet(kind)
+    supernet = shared_supernet(kind)
     config = data.draw(subnets(supernet.shape))
     inputs = tiny_batch(batch_size, length).inputs
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -20,6 +20,7 @@ from search_spaces.units import indices
 
 KINDS = ["bert", "roberta", "electra", "electra_projected"]
 MakeSupernet = Callable[..., Supernet]
+Data = st.DataObject
 # In float64 the forms differ only in the order of sums of at most a few dozen terms of size 1.
 EXACT = 1e-11
 
@@ -40,9 +41,14 @@ def _elastic_logits(supernet: Supernet, config: SubnetConfig, batch: Any) -> tor
 @given(data=st.data())
 @settings(max_examples=15)
 def test_the_elastic_forward_equals_the_extracted_model_for_any_index_sets(
-    kind: str, attention: str, data: st.DataObject, make_supernet: MakeSupernet, tiny_batch: Any, subnets: Any
+    kind: str,
+    attention: str,
+    data: Data,
+    shared_supernet: MakeSupernet,
+    tiny_batch: Any,
+    subnets: Any,
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64", attention=attention)
+    supernet = shared_supernet(kind, dtype="float64", attention=attention)
     config = data.draw(subnets(supernet.shape))
     expected = _logits(supernet.extract(config), tiny_batch())
     torch.testing.assert_close(_elastic_logits(supernet, config, tiny_batch()), expected, atol=EXACT, rtol=0)
@@ -69,9 +75,9 @@ def plain_subnets(draw: Any, shape: Any) -> SubnetConfig:
 @given(data=st.data())
 @settings(max_examples=8)
 def test_a_plain_sub_network_saved_and_loaded_by_the_stock_class_equals_the_elastic_forward(
-    kind: str, data: st.DataObject, make_supernet: MakeSupernet, tiny_batch: Any
+    kind: str, data: Data, shared_supernet: MakeSupernet, tiny_batch: Any
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64")
+    supernet = shared_supernet(kind, dtype="float64")
     config = data.draw(plain_subnets(supernet.shape))
     assert portability(supernet.shape, config) == "plain"
     with tempfile.TemporaryDirectory() as folder:
@@ -89,9 +95,14 @@ def test_a_plain_sub_network_saved_and_loaded_by_the_stock_class_equals_the_elas
 @given(data=st.data())
 @settings(max_examples=15)
 def test_removed_heads_neurons_and_layers_equal_masked_ones(
-    kind: str, attention: str, data: st.DataObject, make_supernet: MakeSupernet, tiny_batch: Any, subnets: Any
+    kind: str,
+    attention: str,
+    data: Data,
+    shared_supernet: MakeSupernet,
+    tiny_batch: Any,
+    subnets: Any,
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64", attention=attention)
+    supernet = shared_supernet(kind, dtype="float64", attention=attention)
     config = replace(data.draw(subnets(supernet.shape)), hidden=24)
     sliced = _elastic_logits(supernet, config, tiny_batch())
     masked = supernet.extract(supernet.full)
@@ -122,9 +133,9 @@ def _mask_block(block: Any, units: LayerUnits | None) -> None:
 @given(kept=st.sets(st.integers(0, 23), min_size=1, max_size=23))
 @settings(max_examples=10)
 def test_an_elastic_embedding_equals_masks_with_norms_over_the_kept_channels(
-    kind: str, kept: set[int], make_supernet: MakeSupernet, tiny_batch: Any
+    kind: str, kept: set[int], shared_supernet: MakeSupernet, tiny_batch: Any
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64")
+    supernet = shared_supernet(kind, dtype="float64")
     config = replace(supernet.full, hidden=tuple(sorted(kept)))
     masked = supernet.extract(supernet.full)
     _mask_channels(masked, sorted(kept), renormalise=True)
@@ -134,9 +145,9 @@ def test_an_elastic_embedding_equals_masks_with_norms_over_the_kept_channels(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_elastic_embedding_is_not_what_zero_masks_alone_give(
-    kind: str, make_supernet: MakeSupernet, tiny_batch: Any
+    kind: str, shared_supernet: MakeSupernet, tiny_batch: Any
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64")
+    supernet = shared_supernet(kind, dtype="float64")
     masked = supernet.extract(supernet.full)
     _mask_channels(masked, list(range(12)), renormalise=False)
     sliced = _elastic_logits(supernet, replace(supernet.full, hidden=12), tiny_batch())
@@ -170,9 +181,9 @@ def _mask_channels(model: Any, kept: list[int], *, renormalise: bool) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_removing_one_head_of_one_layer_changes_the_logits(
-    kind: str, make_supernet: MakeSupernet, tiny_batch: Any
+    kind: str, shared_supernet: MakeSupernet, tiny_batch: Any
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64")
+    supernet = shared_supernet(kind, dtype="float64")
     layers = list(supernet.full.layers)
     layers[1] = LayerUnits(heads=2, ffn=20)
     pruned = _elastic_logits(supernet, replace(supernet.full, layers=tuple(layers)), tiny_batch())
@@ -181,9 +192,9 @@ def test_removing_one_head_of_one_layer_changes_the_logits(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_without_layers_still_answers(
-    kind: str, make_supernet: MakeSupernet, tiny_batch: Any
+    kind: str, shared_supernet: MakeSupernet, tiny_batch: Any
 ) -> None:
-    supernet = make_supernet(kind, dtype="float64")
+    supernet = shared_supernet(kind, dtype="float64")
     config = replace(supernet.full, layers=(None, None, None))
     small = supernet.extract(config)
     assert small.config.num_hidden_layers == 0

@@ -1,0 +1,23 @@
+"""Full models to score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nas.families import family_of
+from nas.importance.base import Subject
+
+
+@pytest.fixture(scope="session")
+def make_subject(tiny_model: Callable[..., Any]) -> Callable[..., Subject]:
+    """A tiny model with its description; arguments as `tiny_model`, float64 unless told."""
+
+    def make(kind: str = "bert", **options: Any) -> Subject:
+        model = tiny_model(kind, **({"dtype": "float64"} | options))
+        family = family_of(model.config.model_type)
+        return Subject(model=model, shape=family.describe(model), family=family)
+
+    return make

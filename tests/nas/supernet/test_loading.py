@@ -1,0 +1,173 @@
+"""Models are read from safetensors alone, and nothing in a folder runs or is downloaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from nas.errors import ConfigError, UnsupportedModelError
+from nas.supernet import Supernet
+
+MakeModel = Callable[..., Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_model: MakeModel) -> Path:
+    """A stock model folder without a tokenizer."""
+    tiny_model().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def _change_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_loaded_supernet_computes_what_the_saved_model_computes(
+    folder: Path, tiny_model: MakeModel, tiny_batch: Any
+) -> None:
+    inputs = tiny_batch().inputs
+    supernet = Supernet.from_pretrained(folder)
+    # The stock loader picks another attention kernel, which sums in another order.
+    torch.testing.assert_close(
+        supernet.model(**inputs).logits, tiny_model()(**inputs).logits, atol=1e-5, rtol=1e-5
+    )
+    assert supernet.provenance["source"] == str(folder)
+
+
+def test_weights_are_read_in_float32(tmp_path: Path, tiny_model: MakeModel) -> None:
+    tiny_model(dtype="bfloat16").save_pretrained(tmp_path / "model")
+    assert Supernet.from_pretrained(tmp_path / "model").model.dtype == torch.float32
+
+
+def test_a_folder_without_tokenizer_files_has_no_tokenizer(folder: Path) -> None:
+    assert Supernet.from_pretrained(folder).tokenizer is None
+
+
+def test_a_tokenizer_beside_the_model_is_read(folder: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "deep", "sea"]
+    BertTokenizerFast(vocab={word: index for index, word in enumerate(words)}).save_pretrained(folder)
+    tokenizer: Any = Supernet.from_pretrained(folder).tokenizer
+    assert tokenizer("deep sea")["input_ids"] == [2, 5, 6, 3]
+
+
+def test_label_names_give_a_base_model_a_head_of_their_number(tmp_path: Path) -> None:
+    config = BertConfig(
+        vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=4
+    )
+    BertModel(config).save_pretrained(tmp_path / "base")
+    supernet = Supernet.from_pretrained(tmp_path / "base", label_names=["a", "b", "c", "d"])
+    assert supernet.model.config.num_labels == 4
+    assert supernet.model.config.id2label == {0: "a", 1: "b", 2: "c", 3: "d"}
+    assert supernet.model.classifier.weight.shape == (4, 8)
+
+
+def test_regression_has_one_output(tmp_path: Path, tiny_model: MakeModel) -> None:
+    tiny_model(num_labels=1).save_pretrained(tmp_path / "model")
+    supernet = Supernet.from_pretrained(tmp_path / "model", task="regression")
+    assert supernet.model.config.num_labels == 1
+    with pytest.raises(ConfigError, match="one output; got num_labels 2"):
+        Supernet.from_pretrained(tmp_path / "model", task="regression", num_labels=2)
+
+
+@pytest.mark.parametrize("labels", [{"num_labels": 2}, {"label_names": ["a", "b"]}])
+def test_another_number_of_labels_than_the_head_has_is_refused(folder: Path, labels: Any) -> None:
+    with pytest.raises(ConfigError, match="its head has another number of outputs; leave num_labels"):
+        Supernet.from_pretrained(folder, **labels)
+
+
+def test_a_number_of_labels_that_contradicts_their_names_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="num_labels is 3, but 2 label names were given"):
+        Supernet.from_pretrained(folder, num_labels=3, label_names=["a", "b"])
+
+
+def test_the_model_s_own_label_names_in_another_order_are_refused(folder: Path) -> None:
+    names = {"0": "bad", "1": "fair", "2": "good"}
+    _change_config(folder, id2label=names, label2id={name: int(index) for index, name in names.items()})
+    with pytest.raises(ConfigError, match=r"in another order; it has \['bad', 'fair', 'good'\]"):
+        Supernet.from_pretrained(folder, label_names=["good", "fair", "bad"])
+    assert Supernet.from_pretrained(folder, label_names=["bad", "fair", "good"]).model is not None
+
+
+@pytest.mark.parametrize("source", ["no/such/folder", "/no/such/folder", "no-such-folder"])
+def test_a_missing_folder_is_named_and_explained(source: str) -> None:
+    with pytest.raises(ConfigError, match=f"cannot load model '{source}'.*no such folder here"):
+        Supernet.from_pretrained(source)
+
+
+def test_a_folder_without_a_config_is_no_model_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is no model folder: it has no config.json"):
+        Supernet.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[]", "is not a JSON object")])
+def test_a_damaged_config_is_refused(text: str, message: str, folder: Path) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        Supernet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"auto_map": {"AutoModelForSequenceClassification": "evil.Model"}},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
+        {"_attn_implementation_internal": "someone/kernel"},
+        {"_attn_implementation": "someone/kernel"},
+        {"attn_implementation": "someone/kernel"},
+    ],
+)
+def test_a_config_that_asks_for_code_is_refused_by_the_entry_s_name(entry: Any, folder: Path) -> None:
+    _change_config(folder, **entry)
+    with pytest.raises(UnsupportedModelError, match=f"has '{next(iter(entry))}', which"):
+        Supernet.from_pretrained(folder)
+
+
+def test_a_folder_with_adapters_is_refused(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/model"}')
+    with pytest.raises(UnsupportedModelError, match=r"adapter_config.json, which this library does not"):
+        Supernet.from_pretrained(folder)
+
+
+class _Payload:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self._canary = canary
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self._canary,)
+
+
+def test_pickled_weights_are_never_loaded(folder: Path, tmp_path: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save({"weight": _Payload(tmp_path / "canary")}, folder / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match=r"cannot load model .*model.safetensors"):
+        Supernet.from_pretrained(folder)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_code_beside_the_weights_never_runs(folder: Path, tmp_path: Path) -> None:
+    (folder / "modeling_bert.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')")
+    Supernet.from_pretrained(folder)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_an_unknown_architecture_is_refused_before_its_weights_are_read(folder: Path) -> None:
+    _change_config(folder, model_type="gpt2")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UnsupportedModelError, match="'gpt2' has no family description; known are bert"):
+        Supernet.from_pretrained(folder)
+
+
+def test_truncated_weights_are_refused(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ConfigError, match="cannot load model"):
+        Supernet.from_pretrained(folder)
