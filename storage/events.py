@@ -12,6 +12,9 @@ from .columns import database_clock
 from .records import EventRecord
 from .tables import event
 
+# Built once: building a statement takes longer than running it.
+_ADD_EVENT = insert(event).values(at=database_clock()).returning(event.c.id)
+
 
 class EventKind(StrEnum):
     """Kinds that the ledger writes itself; callers of add_event may use any other."""
@@ -36,8 +39,7 @@ def add_event(connection: Connection, study_id: int | None, kind: str, payload: 
     visible in their order and a reader that asks for those after the last it saw misses none.
     """
     row = {"study_id": study_id, "kind": str(kind), "payload": dict(payload)}
-    added = connection.execute(insert(event).values(at=database_clock(), **row).returning(event.c.id))
-    return int(added.scalar_one())
+    return int(connection.execute(_ADD_EVENT, row).scalar_one())
 
 
 def read_events(connection: Connection, study_id: int | None, *, after: int, limit: int) -> list[EventRecord]:

@@ -11,20 +11,40 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from .errors import TrialStateError, UnknownTrialError
 from .events import EventKind, add_event
 from .leases import LockedStudy, fence, lock_study
 from .records import OPEN_STATES, AttemptRecord, Completion, Lease, TrialRecord, TrialState
-from .tables import attempt, study, trial
-from .trials import read_trials
+from .tables import attempt, trial
+from .trials import IS_TRIAL, UPDATE_COUNTERS, read_trials
 from .values import json_sha256, storable_message
 
 COMPLETED = "completed"
 FAILED = "failed"
 SUPERSEDED = "superseded"
 DRIVER_LOST = "driver_lost"
+
+# Built once, as in `trials`.
+_IS_OPEN_TRIAL = and_(IS_TRIAL, trial.c.state.in_(OPEN_STATES))
+_COUNT_ATTEMPT = (
+    update(trial)
+    .where(_IS_OPEN_TRIAL)
+    .values(state=TrialState.RUNNING, attempts=trial.c.attempts + 1)
+    .returning(trial.c.attempts)
+)
+_TAKE_BACK = (
+    update(trial).where(IS_TRIAL, trial.c.state == TrialState.RUNNING).values(state=TrialState.PROPOSED)
+)
+_END_TRIAL = update(trial).where(_IS_OPEN_TRIAL)
+_READ_STATE = select(trial.c.state, trial.c.result_sha256).where(IS_TRIAL)
+_ADD_ATTEMPT = insert(attempt)
+_END_ATTEMPTS = update(attempt).where(
+    attempt.c.study_id == bindparam("at_study"),
+    attempt.c.number.in_(bindparam("at_numbers", expanding=True)),
+    attempt.c.ended_at.is_(None),
+)
 
 
 def dispatch(connection: Connection, lease: Lease, number: int, worker: str | None) -> int:
@@ -35,19 +55,13 @@ def dispatch(connection: Connection, lease: Lease, number: int, worker: str | No
         TrialStateError: the trial is final.
     """
     now = fence(connection, lease).now
-    counted = (
-        update(trial)
-        .where(_is_trial(lease.study_id, number), trial.c.state.in_(OPEN_STATES))
-        .values(state=TrialState.RUNNING, attempts=trial.c.attempts + 1)
-        .returning(trial.c.attempts)
-    )
-    count = connection.execute(counted).scalar_one_or_none()
+    count = connection.execute(_COUNT_ATTEMPT, _place(lease.study_id, number)).scalar_one_or_none()
     if count is None:
         raise _refusal(connection, lease.study_id, number, OPEN_STATES)
     if count > 1:
         _end_attempts(connection, lease.study_id, [number], {"ended_at": now, "outcome": SUPERSEDED})
     row = {"study_id": lease.study_id, "number": number, "attempt": count, "worker": worker}
-    connection.execute(insert(attempt), row | {"started_at": now})
+    connection.execute(_ADD_ATTEMPT, row | {"started_at": now})
     payload = {"number": number, "attempt": count, "worker": worker, "epoch": lease.epoch}
     add_event(connection, lease.study_id, EventKind.TRIAL_DISPATCHED, payload)
     return int(count)
@@ -104,9 +118,7 @@ def requeue(connection: Connection, lease: Lease, number: int, *, outcome: str) 
         TrialStateError: the trial does not run.
     """
     now = fence(connection, lease).now
-    is_wanted = and_(_is_trial(lease.study_id, number), trial.c.state == TrialState.RUNNING)
-    taken = connection.execute(update(trial).where(is_wanted).values(state=TrialState.PROPOSED))
-    if taken.rowcount == 0:
+    if connection.execute(_TAKE_BACK, _place(lease.study_id, number)).rowcount == 0:
         raise _refusal(connection, lease.study_id, number, (TrialState.RUNNING,))
     _log_requeue(connection, lease, [number], outcome, now)
 
@@ -142,19 +154,17 @@ def _end_trial(
     locked: LockedStudy,
 ) -> bool:
     """Makes an open trial final; False when it is not open."""
-    is_open = and_(_is_trial(study_id, number), trial.c.state.in_(OPEN_STATES))
-    ended = update(trial).where(is_open).values(**result, told_order=locked.told_count, ended_at=locked.now)
-    if connection.execute(ended).rowcount == 0:
+    final = {**result, "told_order": locked.told_count, "ended_at": locked.now}
+    if connection.execute(_END_TRIAL, _place(study_id, number) | final).rowcount == 0:
         return False
-    connection.execute(update(study).where(study.c.id == study_id).values(told_count=locked.told_count + 1))
+    connection.execute(UPDATE_COUNTERS, {"at_study": study_id, "told_count": locked.told_count + 1})
     return True
 
 
 def _known_result(
     connection: Connection, study_id: int, number: int, metrics: Mapping[str, float], sha256: str
 ) -> Completion:
-    query = select(trial.c.state, trial.c.result_sha256).where(_is_trial(study_id, number))
-    stored = connection.execute(query).one_or_none()
+    stored = connection.execute(_READ_STATE, _place(study_id, number)).one_or_none()
     if stored is None:
         raise UnknownTrialError(study_id, number)
     if stored.result_sha256 == sha256:
@@ -167,10 +177,7 @@ def _known_result(
 def _end_attempts(
     connection: Connection, study_id: int, numbers: Collection[int], ending: Mapping[str, Any]
 ) -> None:
-    is_open = and_(
-        attempt.c.study_id == study_id, attempt.c.number.in_(list(numbers)), attempt.c.ended_at.is_(None)
-    )
-    connection.execute(update(attempt).where(is_open).values(**ending))
+    connection.execute(_END_ATTEMPTS, {"at_study": study_id, "at_numbers": list(numbers), **ending})
 
 
 def _log_requeue(
@@ -184,11 +191,11 @@ def _log_requeue(
 def _refusal(
     connection: Connection, study_id: int, number: int, allowed: tuple[TrialState, ...]
 ) -> Exception:
-    state = connection.execute(select(trial.c.state).where(_is_trial(study_id, number))).scalar_one_or_none()
-    if state is None:
+    stored = connection.execute(_READ_STATE, _place(study_id, number)).one_or_none()
+    if stored is None:
         return UnknownTrialError(study_id, number)
-    return TrialStateError(study_id, number, state.value, tuple(one.value for one in allowed))
+    return TrialStateError(study_id, number, stored.state.value, tuple(one.value for one in allowed))
 
 
-def _is_trial(study_id: int, number: int) -> ColumnElement[bool]:
-    return and_(trial.c.study_id == study_id, trial.c.number == number)
+def _place(study_id: int, number: int) -> dict[str, Any]:
+    return {"at_study": study_id, "at_number": number}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from .errors import DuplicateKeyError, UnknownTrialError
@@ -23,6 +23,15 @@ PROPOSABLE_STATES = (TrialState.PROPOSED, TrialState.INFEASIBLE, TrialState.DUPL
 _FIELDS = tuple(field.name for field in dataclasses.fields(TrialRecord))
 _COLUMNS = tuple(trial.c[name] for name in _FIELDS)
 _NO_DUPLICATE = text("state <> 'DUPLICATE'")  # spelt as in the index, which is then used
+
+# Statements that every trial runs are built once: building one takes longer than running it. Their
+# parameters are named apart from columns, which an UPDATE would take for values to set.
+IS_TRIAL = and_(trial.c.study_id == bindparam("at_study"), trial.c.number == bindparam("at_number"))
+UPDATE_COUNTERS = update(study).where(study.c.id == bindparam("at_study"))
+_READ_TRIAL = select(*_COLUMNS).where(IS_TRIAL)
+_ADD_TRIALS = insert(trial)
+_FORGET_SAMPLER = delete(sampler_state).where(sampler_state.c.study_id == bindparam("at_study"))
+_KEEP_SAMPLER = insert(sampler_state)
 
 
 def checked_proposals(proposals: Iterable[Proposal]) -> list[Proposal]:
@@ -51,11 +60,8 @@ def propose(
     if records:
         _insert(connection, lease, locked, records)
     if new_sampler_state is not None:
-        mine = sampler_state.c.study_id == lease.study_id
-        connection.execute(delete(sampler_state).where(mine))
-        connection.execute(
-            insert(sampler_state), {"study_id": lease.study_id, "state": dict(new_sampler_state)}
-        )
+        connection.execute(_FORGET_SAMPLER, {"at_study": lease.study_id})
+        connection.execute(_KEEP_SAMPLER, {"study_id": lease.study_id, "state": dict(new_sampler_state)})
     return records
 
 
@@ -75,8 +81,7 @@ def read_trial(connection: Connection, study_id: int, number: int) -> TrialRecor
     Raises:
         UnknownTrialError: the study has none of that number.
     """
-    query = select(*_COLUMNS).where(trial.c.study_id == study_id, trial.c.number == number)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_READ_TRIAL, {"at_study": study_id, "at_number": number}).one_or_none()
     if row is None:
         raise UnknownTrialError(study_id, number)
     return _record(row)
@@ -91,7 +96,7 @@ def trial_by_key(connection: Connection, study_id: int, key: str) -> TrialRecord
 
 def _insert(connection: Connection, lease: Lease, locked: LockedStudy, records: list[TrialRecord]) -> None:
     try:
-        connection.execute(insert(trial), [_row(record) for record in records])
+        connection.execute(_ADD_TRIALS, [_row(record) for record in records])
     except IntegrityError as error:
         if not is_duplicate(error):
             raise
@@ -102,7 +107,7 @@ def _insert(connection: Connection, lease: Lease, locked: LockedStudy, records: 
         "next_number": locked.next_number + len(records),
         "told_count": locked.told_count + len(final),
     }
-    connection.execute(update(study).where(study.c.id == lease.study_id).values(**counters))
+    connection.execute(UPDATE_COUNTERS, {"at_study": lease.study_id, **counters})
     payload = {
         "epoch": lease.epoch,
         "numbers": [record.number for record in records],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from search_spaces import LayerShape, LayerUnits, ModelShape, SubnetConfig
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads starve each other on few cores
 # Times vary on shared machines; an example that fails is printed and replayed all the same.
 settings.register_profile("nas", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("nas")
@@ -58,6 +59,7 @@ def tiny_model() -> Callable[..., Any]:
         dtype: str = "float32",
         seed: int = 0,
         attention: str = "eager",
+        spread: float = 0.3,
         **changes: Any,
     ) -> Any:
         sizes = {
@@ -76,7 +78,7 @@ def tiny_model() -> Callable[..., Any]:
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in model.named_parameters():
             centre = 1.0 if name.endswith("LayerNorm.weight") else 0.0
-            parameter.data.normal_(centre, 0.3, generator=generator)
+            parameter.data.normal_(centre, spread, generator=generator)
         return model.to(getattr(torch, dtype)).eval()
 
     return make

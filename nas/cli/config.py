@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nas.cli.options import ConfigArgument, JsonOption, QuietOption, SetOption
-from nas.cli.output import Output, note
+from nas.cli.output import Output, note, note_commands
 from nas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def init(
     except FileExistsError:
         raise ConfigError(f"{output} exists; give another name by -o, or replace it with --force") from None
     Output().ids([output])
-    note(f"next: edit it, then `nas config check {output}` and `nas search run {output}`")
+    note("edit it first: the model, the data, the budgets")
+    note_commands(
+        [shlex.join(["nas", *words, str(output)]) for words in (("config", "check"), ("search", "run"))]
+    )
 
 
 @app.command("check")

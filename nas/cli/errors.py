@@ -17,7 +17,6 @@ from nas.cli.output import note
 from nas.errors import NasError
 
 FAILED: Final = 1
-TOO_MANY_FAILED: Final = 4
 INTERRUPTED: Final = 130
 
 #: Options of `nas` itself; they may stand after the command too.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN_EVENTS: Final = 8
 _PAGE: Final = 10_000
+_LONGEST: Final = 60
 
 
 def last_events(study: str, url: str, count: int = SHOWN_EVENTS) -> list[EventRecord]:
@@ -35,10 +36,15 @@ def event_record(event: EventRecord) -> dict[str, Any]:
 
 def event_line(event: EventRecord) -> tuple[str, str, str]:
     """Time, kind and facts of an event."""
-    facts = ", ".join(f"{name} {_short(value)}" for name, value in event.payload.items() if value is not None)
+    facts = ", ".join(filter(None, (_fact(name, value) for name, value in event.payload.items())))
     return f"{event.at:%Y-%m-%d %H:%M:%S}", event.kind.replace("_", " "), facts
 
 
-def _short(value: Any) -> str:
+def _fact(name: str, value: Any) -> str:
+    """A short value with its name; nothing of what is empty or nested."""
+    if value is None or isinstance(value, dict) or value in ("", []):
+        return ""
+    if isinstance(value, float):
+        return f"{name} {value:.3g}"
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return f"{name} {text if len(text) <= _LONGEST else f'{text[: _LONGEST - 1]}…'}"

@@ -47,11 +47,12 @@ def export(
     """Write a sub-network as a model folder, proven equal to what was searched."""
     out = Output(as_json=as_json, quiet=quiet)
     name, number = _parsed(source, where)
-    with open_study(name, storage, artifacts=artifacts) as study:
+    with open_study(name, storage) as study:  # without weights, so that a wrong trial is told at once
         trial = study.best(where or ()) if number is None else _trial(study, number)
-        if out.is_text:
-            note(f"exporting trial {trial.number}: {trial.architecture}")
-        report = study.export(trial, output, overwrite=overwrite)
+    if out.is_text:
+        note(f"exporting trial {trial.number}: {trial.architecture}")
+    with open_study(name, storage, artifacts=artifacts) as study:
+        report = study.export(trial.number, output, overwrite=overwrite)
     if as_json:
         out.json(asdict(report))
     elif quiet:

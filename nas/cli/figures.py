@@ -24,14 +24,15 @@ def figure(metric: str, value: float) -> str:
 
 
 def latency(metrics: Mapping[str, float], metric: str = "latency_ms") -> str:
-    """A latency or its ratio with half its 95 % interval, and `*` if it was measured under contention."""
+    """A latency or its ratio with half its 95 % interval, and `*` if it was measured under contention.
+
+    The interval is a share of the value, as paired measurements know it.
+    """
     value = metrics[metric]
     text = figure(metric, value)
     ratio, low, high = (metrics.get(f"latency_ratio{end}") for end in ("", "_low", "_high"))
     if ratio and low is not None and high is not None:
-        half = (high - low) / 2 / ratio * value
-        decimals = len(text.partition(".")[2])
-        text = f"{text} ±{max(half, 10.0**-decimals):.{decimals}f}"
+        text = f"{text} ±{100 * (high - low) / 2 / ratio:.2g}%"
     return text + ("*" if is_contended(metrics) else "")
 
 
@@ -42,7 +43,7 @@ def is_contended(metrics: Mapping[str, float]) -> bool:
 
 def percent(part: float, whole: float) -> str:
     """A share in per cent, or a dash of nothing."""
-    return f"{100 * part / whole:.0f} %" if whole else "–"
+    return f"{100 * part / whole:.0f}%" if whole else "–"
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...], gap: str) -> str:

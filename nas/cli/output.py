@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from nas.cli import logs
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 #: Where there is no terminal, tables take the width that they need.
@@ -39,7 +38,12 @@ def note(text: str, *, label: str = "") -> None:
     shown = Text(prefix, style="bold red" if label == "error" else "bold yellow").append(
         text, style="not bold default"
     )
-    Console(stderr=True, highlight=False, emoji=False).print(shown, soft_wrap=True)
+    Console(stderr=True, highlight=False, emoji=False).print(shown)
+
+
+def note_commands(commands: Sequence[str]) -> None:
+    """Commands that may follow, on standard error, each on a line that can be copied."""
+    sys.stderr.write("\nnext:\n" + "".join(f"  {command}\n" for command in commands))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +73,11 @@ class Output:
 
     def text(self, text: str = "", *, style: str = "") -> None:
         """Print a paragraph, not wrapped where it is piped."""
-        _stdout().print(text, style=style or None, soft_wrap=True)
+        _print(text, style=style)
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Print rows below a header."""
-        _stdout().print(_table(columns, rows))
+        _print(_table(columns, rows))
 
     def pairs(self, values: Mapping[str, str]) -> None:
         """Print names and values, a line each."""
@@ -84,7 +88,7 @@ class Output:
         table.add_column(overflow="fold")
         for name, value in values.items():
             table.add_row(name, value)
-        _stdout().print(table)
+        _print(table)
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
@@ -92,14 +96,22 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column.title, justify=column.align, overflow="fold")
+        is_number = column.align == "right"
+        table.add_column(column.title, justify=column.align, overflow="fold", no_wrap=is_number)
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _stdout() -> Console:
+def _print(content: str | Table, *, style: str = "") -> None:
+    """Print in the terminal's width; elsewhere in the content's own, without blanks at line ends."""
     from rich.console import Console
 
-    is_terminal = sys.stdout.isatty()
-    return Console(highlight=False, markup=False, emoji=False, width=None if is_terminal else _PIPE_WIDTH)
+    if sys.stdout.isatty():
+        console = Console(highlight=False, markup=False, emoji=False)
+        console.print(content, style=style or None, soft_wrap=isinstance(content, str))
+        return
+    console = Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH)
+    with console.capture() as captured:
+        console.print(content, soft_wrap=isinstance(content, str))
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -11,7 +11,7 @@ import typer
 from nas.cli.errors import resumable
 from nas.cli.figures import figure
 from nas.cli.options import JsonOption, QuietOption
-from nas.cli.output import Output, note
+from nas.cli.output import Output, note_commands
 from nas.cli.records import front_record, trial_record
 
 if TYPE_CHECKING:
@@ -91,10 +91,8 @@ def _facts(result: QuickstartResult) -> dict[str, str]:
 
 
 def _say_next(result: QuickstartResult) -> None:
-    note("")
-    note("next:")
-    note(f"  {shlex.join(['nas', 'verify', str(result.exported)])}")
-    note(f"  {shlex.join(['nas', 'search', 'run', str(result.config), '--set', 'search.trials=200'])}")
+    search = ["nas", "search", "run", str(result.config), "--set", "search.trials=200"]
+    note_commands([shlex.join(["nas", "verify", str(result.exported)]), shlex.join(search)])
 
 
 def _command_line(options: Any) -> list[str]:

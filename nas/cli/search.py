@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.config import checked_config
-from nas.cli.errors import TOO_MANY_FAILED, report, resumable
+from nas.cli.errors import resumable
 from nas.cli.options import (
     DEFAULT_STORAGE,
     ConfigArgument,
@@ -24,9 +24,8 @@ from nas.cli.options import (
     require_database,
     sqlite_path,
 )
-from nas.cli.output import Column, Output, note
+from nas.cli.output import Column, Output, note, note_commands
 from nas.cli.records import front_record, study_record
-from nas.errors import EvaluationFailedError
 
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
@@ -127,17 +126,11 @@ def _print_studies(out: Output, studies: Sequence[StudySummary]) -> None:
 
 
 def _searched(config: SearchConfig, *, show_progress: bool) -> Study:
-    """Run the search; too many failed sub-networks have an exit code of their own."""
+    """Run the search; say so if it goes on from an earlier run."""
     from nas import jobs
 
     _say_if_resumed(config)
-    try:
-        return jobs.run_search(config, show_progress=show_progress)
-    except EvaluationFailedError as error:
-        if _num_failed(config) <= config.search.max_failed:
-            raise
-        report(error)
-        raise typer.Exit(TOO_MANY_FAILED) from None
+    return jobs.run_search(config, show_progress=show_progress)
 
 
 def _say_if_resumed(config: SearchConfig) -> None:
@@ -151,11 +144,6 @@ def _say_if_resumed(config: SearchConfig) -> None:
             note(f"study {study.name} exists and is resumed: {study.num_done} of {config.search.trials} done")
 
 
-def _num_failed(config: SearchConfig) -> int:
-    with open_study(config.name, config.storage.url) as study:
-        return sum(trial.state.value == "FAILED" for trial in study.trials)
-
-
 def _print_outcome(out: Output, study: Study, config: SearchConfig) -> None:
     from nas.cli.snapshot import snapshot_of
     from nas.cli.trial_tables import print_front
@@ -167,24 +155,24 @@ def _print_outcome(out: Output, study: Study, config: SearchConfig) -> None:
         out.ids([f"{study.name}@{trial.number}" for trial in snapshot.front])
     else:
         print_front(out, snapshot)
-        for line in next_steps(snapshot, config.storage.url, config.storage.artifacts):
-            note(line)
+        say_next(snapshot, config.storage.url, config.storage.artifacts)
 
 
-def next_steps(snapshot: Snapshot, storage: str, artifacts: str | Path) -> list[str]:
+def say_next(snapshot: Snapshot, storage: str, artifacts: str | Path) -> None:
     """The commands that follow a search, ready to be copied."""
     if not snapshot.front:
-        return ["no evaluated sub-network holds the budgets; relax them, or search longer"]
+        note("no evaluated sub-network holds the budgets; relax them, or search longer", label="warning")
+        return
     name, best = snapshot.name, snapshot.front[0]
-    lines = ["", "next:"]
+    commands = []
     if len(snapshot.objectives) > 1 and snapshot.objectives[1].direction == "min":
         metric = snapshot.objectives[1].metric
         middle = snapshot.front[len(snapshot.front) // 2].metrics[metric]
         budget = f"{metric} <= {_rounded_up(middle):.15g}"
-        lines.append(f"  {command('select', name, '--where', budget, storage=storage)}")
+        commands.append(command("select", name, "--where", budget, storage=storage))
     words = ("export", f"{name}@{best.number}", "-o", f"{name}-{best.number}")
-    lines.append(f"  {command(*words, storage=storage, artifacts=artifacts)}")
-    return lines
+    commands.append(command(*words, storage=storage, artifacts=artifacts))
+    note_commands(commands)
 
 
 def _rounded_up(value: float) -> float:

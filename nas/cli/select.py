@@ -15,7 +15,7 @@ from nas.cli.options import (
     command,
     open_study,
 )
-from nas.cli.output import Column, Output, note
+from nas.cli.output import Column, Output, note_commands
 from nas.cli.records import infeasible_record, trial_record
 from nas.errors import InfeasibleError
 
@@ -51,8 +51,8 @@ def select(
             out.ids([f"{study}@{best.number}"])
         else:
             print_trial(out, best, opened.baseline)
-            name = f"{study}@{best.number}"
-            note(f"next: {command('export', name, '-o', f'{study}-{best.number}', storage=storage)}")
+            words = ("export", f"{study}@{best.number}", "-o", f"{study}-{best.number}")
+            note_commands([command(*words, storage=storage)])
 
 
 def print_trial(out: Output, trial: Trial, full: Mapping[str, float]) -> None:

@@ -66,9 +66,9 @@ def snapshot_of(study: Study) -> Snapshot:
 
 
 def _shown_metrics(study: Study) -> tuple[str, ...]:
-    """Objectives, then constrained metrics; the number of parameters has a column of its own."""
-    named = [o.metric for o in study.objectives] + [c.metric for c in study.constraints]
-    return tuple(dict.fromkeys(name for name in named if name != "num_parameters"))
+    """Objectives, then constrained metrics; the share of parameters has a column of its own."""
+    budgets = [c.metric for c in study.constraints if c.metric != "num_parameters"]
+    return tuple(dict.fromkeys([*(o.metric for o in study.objectives), *budgets]))
 
 
 def _by_metric(objectives: tuple[Objective, ...], reference: list[float]) -> dict[str, float]:

@@ -43,6 +43,8 @@ def print_front(out: Output, snapshot: Snapshot) -> None:
     out.text(hypervolume_line(snapshot))
     if any(is_contended(trial.metrics) for trial in (*snapshot.front, *snapshot.baselines)):
         out.text("* measured while other work took the processor: less certain", style="dim")
+    if any(not trial.is_feasible for trial in snapshot.baselines):
+        out.text("† over a budget of the study", style="dim")
 
 
 def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialColumn]) -> None:
@@ -51,22 +53,13 @@ def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialCo
     out.table([column.column for column in columns], rows)
 
 
-def list_columns(
-    snapshot: Snapshot, trials: Sequence[Trial], *, extra: Sequence[str] = ()
-) -> list[TrialColumn]:
+def list_columns(snapshot: Snapshot, extra: Sequence[str] = ()) -> list[TrialColumn]:
     """Columns of a list of any trials, with `extra` metrics besides those of the study."""
-    own = (*snapshot.shown_metrics, "num_parameters")
-    more = [metric_column(name, snapshot) for name in dict.fromkeys(extra) if name not in own]
-    reasons = any(trial.reason for trial in trials)
-    last = [_column("why", lambda t: t.reason or "", is_text=True)] if reasons else []
-    return [
-        *_architecture(),
-        *_results(snapshot),
-        *more,
-        _column("state", lambda t: t.state.value.lower(), is_text=True),
-        _column("from", lambda t: t.origin, is_text=True),
-        *last,
+    more = [
+        metric_column(name, snapshot) for name in dict.fromkeys(extra) if name not in snapshot.shown_metrics
     ]
+    state = _column("state", state_cell, is_text=True)
+    return [*_architecture(), *_results(snapshot), *more, state]
 
 
 def metric_column(name: str, snapshot: Snapshot) -> TrialColumn:
@@ -82,6 +75,13 @@ def metric_cell(name: str, metrics: Mapping[str, float]) -> str:
     if name in MEASURED_METRICS:
         return latency(metrics, name) if name in _PAIRED else figure(name, metrics[name])
     return figure(name, metrics[name])
+
+
+def state_cell(trial: Trial) -> str:
+    """How a trial ended and why, and which part of the design it is unless the sampler proposed it."""
+    origin = "" if trial.origin == "sampler" else f" ({_part(trial)})"
+    reason = f": {trial.reason}" if trial.reason else ""
+    return f"{trial.state.value.lower()}{origin}{reason}"
 
 
 def hypervolume_line(snapshot: Snapshot) -> str:
@@ -104,23 +104,21 @@ def _architecture() -> list[TrialColumn]:
 
 def _results(snapshot: Snapshot) -> list[TrialColumn]:
     whole = snapshot.full["num_parameters"]
-    arrows = {o.metric: f" {_ARROWS[o.direction]}" for o in snapshot.objectives}
     return [
         *(metric_column(name, snapshot) for name in snapshot.shown_metrics),
-        _column(
-            f"size{arrows.get('num_parameters', '')}",
-            lambda t: figure("num_parameters", t.metrics["num_parameters"]),
-        ),
         _column("of full", lambda t: percent(t.metrics["num_parameters"], whole)),
     ]
 
 
 def _baseline_column() -> TrialColumn:
     def cell(trial: Trial) -> str:
-        name = trial.origin.removeprefix("baseline:").replace("_", " ")
-        return name if trial.is_feasible else f"{name}, over budget"
+        return _part(trial) if trial.is_feasible else f"{_part(trial)} †"
 
     return _column("baseline", cell, is_text=True)
+
+
+def _part(trial: Trial) -> str:
+    return trial.origin.rpartition(":")[2].replace("_", " ").removesuffix(" ladder")
 
 
 def _column(title: str, cell: Callable[[Trial], str], *, is_text: bool = False) -> TrialColumn:

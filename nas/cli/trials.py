@@ -58,7 +58,7 @@ def list_trials(
             out.ids([f"{study}@{trial.number}" for trial in shown])
         else:
             named = [*(c.metric for c in constraints), *([sort.removeprefix("-")] if sort else [])]
-            print_trials(out, shown, list_columns(snapshot, shown, extra=named))
+            print_trials(out, shown, list_columns(snapshot, named))
             note(f"{len(shown)} of {len(snapshot.trials)} trials")
 
 

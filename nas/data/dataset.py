@@ -138,6 +138,11 @@ class EncodedDataset:
         plan = itertools.islice(itertools.chain.from_iterable(epochs), skipped, None)
         return (self.batch(indices, pad_to_multiple_of=pad_to_multiple_of) for indices in plan)
 
+    def calibration(self, examples: int = 256, *, batch_size: int = 32, seed: int = 0) -> list[Batch]:
+        """Random batches of about so many examples, for ranking units; all batches when there are fewer."""
+        count = num_batches(min(examples, len(self)), batch_size)
+        return list(itertools.islice(self.training_batches(batch_size, seed=seed), count))
+
     def batch(
         self, indices: Sequence[int] | npt.NDArray[np.integer], *, pad_to_multiple_of: int | None = None
     ) -> Batch:

@@ -3,7 +3,7 @@
 from nas.evaluation.dataset import DatasetEvaluator
 from nas.evaluation.evaluator import Evaluator, Quality
 from nas.evaluation.latency import LatencyEvaluation, LatencyResult, shape_key
-from nas.evaluation.score import ScoreEvaluator
+from nas.evaluation.score import ScoreEvaluator, checked_metrics
 from nas.evaluation.skeleton import Skeleton, arrays_of, assemble, skeleton_of
 from nas.evaluation.target import Target
 
@@ -18,6 +18,7 @@ __all__ = [
     "Target",
     "arrays_of",
     "assemble",
+    "checked_metrics",
     "shape_key",
     "skeleton_of",
 ]

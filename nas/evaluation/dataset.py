@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from search_spaces import SubnetConfig
 from workers import EvaluatorFactory
 
 Precision = Literal["auto", "float32", "bfloat16"]
-_TRIAL_EXAMPLES = 512
+_TRIAL_EXAMPLES: Final = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +46,18 @@ class DatasetEvaluator(Evaluator):
 
     @property
     def sha256(self) -> str:
+        """See `Evaluator.sha256`."""
         record = [self.data.sha256, self.metrics, self.precision]
         return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
     @property
     def num_examples(self) -> int:
+        """See `Evaluator.num_examples`."""
         return len(self.data)
 
     def prepare(self, supernet: Supernet, earlier: Mapping[str, Any] | None = None) -> DatasetEvaluator:
-        self.data.check_labels(int(supernet.model.config.num_labels))
+        """See `Evaluator.prepare`."""
+        self.data.check_labels(_num_labels(supernet))
         names = self.metrics or (default_metric(supernet.task).name,)
         for name in names:
             metric(name)
@@ -66,9 +69,11 @@ class DatasetEvaluator(Evaluator):
         return replace(self, metrics=tuple(names), precision=precision)
 
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
+        """See `Evaluator.factory`."""
         return _DatasetFactory(self, skeleton)
 
     def describe(self) -> dict[str, Any]:
+        """See `Evaluator.describe`."""
         return {**super().describe(), "data_sha256": self.data.sha256, "precision": self.precision}
 
 
@@ -103,13 +108,15 @@ class _DatasetWorker:
         )
 
 
-def predict(supernet: Supernet, config: SubnetConfig, data: EncodedDataset, *, batch_size: int = 64) -> np.ndarray:
+def predict(
+    supernet: Supernet, config: SubnetConfig, data: EncodedDataset, *, batch_size: int = 64
+) -> np.ndarray:
     """Outputs of a sub-network in the supernet's precision, `(examples, num_labels)` in the data's order."""
     return _forward(supernet, config, list(data.batches(batch_size, order="length")), len(data))
 
 
 def _forward(supernet: Supernet, config: SubnetConfig, batches: Sequence[Batch], examples: int) -> np.ndarray:
-    logits = np.empty((examples, supernet.model.config.num_labels), np.float32)
+    logits = np.empty((examples, _num_labels(supernet)), np.float32)
     with supernet.active(config) as model, torch.inference_mode():
         for batch in batches:
             logits[batch.indices] = model(**batch.inputs).logits.float().numpy()
@@ -145,7 +152,7 @@ def choose_precision(
     seconds, scores = {}, {}
     for precision in ("float32", "bfloat16"):
         model = supernet.model if precision == "float32" else _as_bfloat16(supernet)
-        outputs = np.empty((len(some), supernet.model.config.num_labels), np.float32)
+        outputs = np.empty((len(some), _num_labels(supernet)), np.float32)
         batches = list(some.batches(batch_size, order="length"))
         with torch.inference_mode():
             model(**batches[-1].inputs)
@@ -168,5 +175,11 @@ def _half_width(score: float, examples: int) -> float:
     return 1.96 * math.sqrt(share * (1 - share) / examples)
 
 
+def _num_labels(supernet: Supernet) -> int:
+    labels: Any = supernet.model.config.num_labels
+    return int(labels)
+
+
 def _as_bfloat16(supernet: Supernet) -> Any:
-    return supernet.extract(supernet.full).to(torch.bfloat16).eval()
+    copy: Any = supernet.extract(supernet.full)
+    return copy.to(torch.bfloat16).eval()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from nas.evaluation.target import Target
 from nas.families import family_of
 from search_spaces import ModelShape, SubnetConfig
 from search_spaces.units import count
-from workers import EvaluatorFactory, LatencyProtocol, calibrate, measure_pair, timer_for
+from workers import CpuTimer, EvaluatorFactory, LatencyProtocol, Timer, calibrate, measure_pair, timer_for
 
 #: A disturbed measurement is still ranked if its ratio is known this well: pairs are disturbed alike.
 USABLE_PRECISION: Final = 0.05
@@ -32,13 +33,13 @@ class LatencyResult:
 
     Attributes:
         statistics: figures by name; `ratio` with its interval, or `reference_ms` of a calibration.
-        samples: raw samples of the pairs, or None of a calibration.
+        samples: raw samples of the pairs; of a calibration, the full model's with itself.
         flag: `ok`, `noisy` (interval wider than asked for) or `contended` (others took the processor).
         device: fingerprint of where it ran.
     """
 
     statistics: Mapping[str, float]
-    samples: bytes | None = field(repr=False)
+    samples: bytes = field(repr=False)
     flag: str
     device: Mapping[str, Any]
 
@@ -59,7 +60,7 @@ class LatencyEvaluation:
     protocol: LatencyProtocol = field(default_factory=LatencyProtocol)
 
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
-        """What the lane's worker is built with; its payload is a configuration's JSON, or None to calibrate."""
+        """What the lane's worker is built with; its payload is a sub-network's JSON, or None to calibrate."""
         return _LatencyFactory(self, skeleton)
 
 
@@ -97,32 +98,39 @@ class _LatencyWorker:
         self._evaluation = evaluation
         self._skeleton = skeleton
         target = evaluation.target
-        if target.device == "cpu":
-            torch.set_num_threads(target.threads)
         self._device = asdict(target.fingerprint())
         self._inputs = _inputs(skeleton, target)
         self._reference = self._forward(None)
-        self._timer = timer_for(target.device)
+        self._timer = _timer(target)
 
     def __call__(self, payload: Mapping[str, Any] | None) -> LatencyResult:
+        with _intra_op_threads(self._evaluation.target):
+            return self._calibrate() if payload is None else self._compare(SubnetConfig.from_json(payload))
+
+    def _calibrate(self) -> LatencyResult:
+        """Time the full model alone, and then beside itself: that gives its CPU time by the same clock."""
         protocol = self._evaluation.protocol
-        if payload is None:
-            calibration = calibrate(self._reference, protocol, timer=self._timer)
-            statistics = {
-                "reference_ms": calibration.reference_ms,
-                "reference_low_ms": calibration.reference_low_ms,
-                "reference_high_ms": calibration.reference_high_ms,
-                "num_samples": float(calibration.num_samples),
-                "seconds": calibration.seconds,
-            }
-            if calibration.cpu_share is not None:
-                statistics["cpu_share"] = calibration.cpu_share
-            return LatencyResult(statistics=statistics, samples=None, flag=calibration.flag, device=self._device)
-        candidate = self._forward(SubnetConfig.from_json(payload))
-        pair = measure_pair(candidate, self._reference, protocol, timer=self._timer)
-        return LatencyResult(
-            statistics=pair.statistics(), samples=pair.samples.to_bytes(), flag=pair.flag, device=self._device
+        calibration = calibrate(self._reference, protocol, timer=self._timer)
+        statistics = {
+            "reference_ms": calibration.reference_ms,
+            "reference_low_ms": calibration.reference_low_ms,
+            "reference_high_ms": calibration.reference_high_ms,
+            "num_samples": float(calibration.num_samples),
+            "seconds": calibration.seconds,
+        }
+        if calibration.cpu_share is not None:
+            statistics["cpu_share"] = calibration.cpu_share
+        pair = measure_pair(self._reference, self._reference, protocol, timer=self._timer)
+        return self._result(statistics, pair.samples.to_bytes(), calibration.flag)
+
+    def _compare(self, config: SubnetConfig) -> LatencyResult:
+        pair = measure_pair(
+            self._forward(config), self._reference, self._evaluation.protocol, timer=self._timer
         )
+        return self._result(pair.statistics(), pair.samples.to_bytes(), pair.flag)
+
+    def _result(self, statistics: Mapping[str, float], samples: bytes, flag: str) -> LatencyResult:
+        return LatencyResult(statistics=statistics, samples=samples, flag=flag, device=self._device)
 
     def _forward(self, config: SubnetConfig | None) -> Callable[[], object]:
         """One forward pass of a sub-network with random weights; the full model for None."""
@@ -138,6 +146,24 @@ class _LatencyWorker:
                 return model(**inputs)
 
         return forward
+
+
+def _timer(target: Target) -> Timer:
+    return CpuTimer(threads=target.threads) if target.device == "cpu" else timer_for(target.device)
+
+
+@contextmanager
+def _intra_op_threads(target: Target) -> Iterator[None]:
+    """As many threads of torch as the target has, in this process, for the length of the block."""
+    if target.device != "cpu":
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(target.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _full_config(skeleton: Skeleton) -> SubnetConfig:

@@ -44,7 +44,8 @@ def skeleton_of(supernet: Supernet) -> Skeleton:
 def arrays_of(supernet: Supernet) -> dict[str, np.ndarray]:
     """Weights by name in float32; they share memory with the supernet where it lies on a CPU."""
     return {
-        name: parameter.detach().float().cpu().numpy() for name, parameter in supernet.model.named_parameters()
+        name: parameter.detach().float().cpu().numpy()
+        for name, parameter in supernet.model.named_parameters()
     }
 
 
@@ -64,7 +65,7 @@ def random_model(skeleton: Skeleton, config: SubnetConfig, *, dtype: torch.dtype
 
     Values are drawn small enough that none turns subnormal or infinite, which would be slower.
     """
-    small = Supernet(skeleton.module, task=skeleton.task).extract(config)
+    small: nn.Module = Supernet(skeleton.module, task=skeleton.task).extract(config)
     generator = torch.Generator().manual_seed(0)
 
     def draw(parameter: torch.Tensor, name: str) -> torch.Tensor:

@@ -43,7 +43,9 @@ class Target:
             raise ConfigError(f"dtype is {self.dtype!r}; allowed are {', '.join(DTYPES)}")
         for name in ("batch_size", "sequence_length", "threads"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} of target {self.name} is {getattr(self, name)}; it must be at least 1")
+                raise ConfigError(
+                    f"{name} of target {self.name} is {getattr(self, name)}; it must be at least 1"
+                )
 
     @staticmethod
     def local(**options: Any) -> Target:

@@ -37,7 +37,9 @@ def load_parts(section: DataSection, label_names: Sequence[str] | None = None) -
     return Parts(train=train, validation=validation, test=_load(section, "test", section.test, names))
 
 
-def _load(section: DataSection, part: str, source: str | None, names: Sequence[str] | None) -> Examples | None:
+def _load(
+    section: DataSection, part: str, source: str | None, names: Sequence[str] | None
+) -> Examples | None:
     if source is None:
         return None
     if source == DOCSTRINGS:

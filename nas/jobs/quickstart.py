@@ -116,7 +116,7 @@ def quickstart_config(options: QuickstartOptions, folder: Path) -> SearchConfig:
             "supernet": {
                 "importance": "default",
                 "finetune": _training(options, share=1 / 3),
-                "train": {"strategy": "sandwich_kd", **_training(options, share=2 / 3)},
+                "train": {"strategy": "random", **_training(options, share=2 / 3)},
             },
             "data": {"train": data, "validation": data, "test": data, "max_length": 48},
             "target": {"batch_size": 1, "sequence_length": 64, "threads": 1},
@@ -144,21 +144,28 @@ def bundled_model() -> str:
     found = file_sha256(folder / "model.safetensors")
     if found != MODEL_SHA256:
         raise ConfigError(
-            f"the weights in {folder} are not those of {HUB_ID}: SHA-256 {found[:12]}…, not {MODEL_SHA256[:12]}…; "
-            "install the package anew, or pass --model"
+            f"the weights in {folder} are not those of {HUB_ID}: SHA-256 {found[:12]}…, "
+            f"not {MODEL_SHA256[:12]}…; install the package anew, or pass --model"
         )
     return str(folder)
 
 
 def _training(options: QuickstartOptions, *, share: float) -> dict[str, Any]:
     frozen = [] if options.model is not None else ["word_embeddings"]
-    return {"passes": max(4, round(share * options.passes)), "batch_size": 32, "learning_rate": 2e-4, "frozen": frozen}
+    return {
+        "passes": max(4, round(share * options.passes)),
+        "batch_size": 32,
+        "learning_rate": 2e-4,
+        "frozen": frozen,
+    }
 
 
 def _write_config(config: SearchConfig, folder: Path) -> Path:
     path = folder / "quickstart.yaml"
     text = yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
-    path.write_text(f"# Repeats or continues this search: nas search run {path.name}\n{text}", encoding="utf-8")
+    path.write_text(
+        f"# Repeats or continues this search: nas search run {path.name}\n{text}", encoding="utf-8"
+    )
     return path
 
 

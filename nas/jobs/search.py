@@ -118,6 +118,4 @@ def make_pool(config: SearchConfig) -> Pool:
     if section.kind == "serial":
         return SerialPool()
     spare = max(1, (os.cpu_count() or 1) - (0 if config.target is None else 1))
-    return RayPool(
-        section.num_workers or spare, section.address, gpus_per_worker=section.gpus_per_worker
-    )
+    return RayPool(section.num_workers or spare, section.address, gpus_per_worker=section.gpus_per_worker)

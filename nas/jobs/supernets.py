@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ from search_spaces import SearchSpace
 
 logger = logging.getLogger(__name__)
 
-CALIBRATION_BATCH: Final = 32
+#: Folders of steps on the way to a finished supernet; they go when it is saved.
+STAGES: Final = ("finetune", "ranked", "training")
 
 
 def supernet_folder(config: SearchConfig) -> Path:
@@ -46,18 +48,14 @@ def make_supernet(config: SearchConfig, parts: Parts, *, show_progress: bool) ->
             )
         logger.info("supernet: read from %s", folder)
         return supernet
-    supernet = Supernet.from_pretrained(
-        config.model.id,
-        task=config.model.task,
-        num_labels=config.model.num_labels,
-        label_names=parts.validation.label_names or None,
-        revision=config.model.revision,
-    )
-    data = training_data(config, parts, supernet)
-    _prepare(supernet, config, data, folder.parent, show_progress=show_progress)
-    supernet.provenance["recipe"] = recipe
+    supernet = _ranked(config, parts, folder.parent, recipe, show_progress=show_progress)
+    if section.train is not None:
+        data = training_data(config, parts, supernet)
+        _train(supernet, config, data, folder.parent, show_progress=show_progress)
     supernet.save(folder)
     logger.info("supernet: saved in %s", folder)
+    for stage in STAGES:
+        shutil.rmtree(folder.parent / stage, ignore_errors=True)
     return supernet
 
 
@@ -74,7 +72,9 @@ def encoded(config: SearchConfig, supernet: Supernet, examples: Any) -> EncodedD
         ConfigError: the model came without a tokenizer.
     """
     if supernet.tokenizer is None:
-        raise ConfigError(f"model {config.model.id!r} has no tokenizer beside it; add its files to the folder")
+        raise ConfigError(
+            f"model {config.model.id!r} has no tokenizer beside it; add its files to the folder"
+        )
     return encode(examples, supernet.tokenizer, max_length=config.data.max_length)
 
 
@@ -96,10 +96,25 @@ def recipe_sha256(config: SearchConfig, parts: Parts) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _prepare(
-    supernet: Supernet, config: SearchConfig, data: EncodedDataset, folder: Path, *, show_progress: bool
-) -> None:
-    section = config.supernet
+def _ranked(
+    config: SearchConfig, parts: Parts, folder: Path, recipe: str, *, show_progress: bool
+) -> Supernet:
+    """The fine-tuned and ranked supernet; saved, so that an interrupted training starts from the same."""
+    section, saved = config.supernet, folder / "ranked"
+    if saved.exists():
+        supernet = Supernet.load(saved)
+        if supernet.provenance.get("recipe") == recipe:
+            return supernet
+        shutil.rmtree(saved)
+    supernet = Supernet.from_pretrained(
+        config.model.id,
+        task=config.model.task,
+        num_labels=config.model.num_labels,
+        label_names=parts.validation.label_names or None,
+        revision=config.model.revision,
+        seed=config.search.seed,
+    )
+    data = training_data(config, parts, supernet)
     if section.finetune is not None:
         logger.info("fine-tuning the full model: %d passes", section.finetune.passes)
         train_supernet(
@@ -112,22 +127,30 @@ def _prepare(
             show_progress_bar=show_progress,
         )
     logger.info("ranking units by %s on %d examples", section.importance, section.calibration)
-    count = -(-min(section.calibration, len(data)) // CALIBRATION_BATCH)
-    batches = data.training_batches(CALIBRATION_BATCH, seed=config.search.seed)
-    supernet.rank(section.importance, [next(batches) for _ in range(count)], seed=config.search.seed)
-    if section.train is not None:
-        logger.info("training the supernet: %d passes of %s", section.train.passes, section.train.strategy)
-        report = train_supernet(
-            supernet,
-            data,
-            strategy=section.train.strategy,
-            budget=Budget(passes=section.train.passes),
-            space=make_space(config, supernet),
-            options=_options(section.train, config.search.seed + 1),
-            checkpoint=folder / "training",
-            show_progress_bar=show_progress,
-        )
-        logger.info("supernet trained: %d passes in %.0f s", report.passes, report.seconds)
+    batches = data.calibration(section.calibration, seed=config.search.seed)
+    supernet.rank(section.importance, batches, seed=config.search.seed)
+    supernet.provenance["recipe"] = recipe
+    supernet.save(saved)
+    return supernet
+
+
+def _train(
+    supernet: Supernet, config: SearchConfig, data: EncodedDataset, folder: Path, *, show_progress: bool
+) -> None:
+    section = config.supernet.train
+    assert section is not None
+    logger.info("training the supernet: %d passes of %s", section.passes, section.strategy)
+    report = train_supernet(
+        supernet,
+        data,
+        strategy=section.strategy,
+        budget=Budget(passes=section.passes),
+        space=make_space(config, supernet),
+        options=_options(section, config.search.seed + 1),
+        checkpoint=folder / "training",
+        show_progress_bar=show_progress,
+    )
+    logger.info("supernet trained: %d passes in %.0f s", report.passes, report.seconds)
 
 
 def _options(section: Any, seed: int) -> TrainOptions:

@@ -42,11 +42,7 @@ def initial_design(space: SearchSpace, names: Sequence[str] = DEFAULT_DESIGN, *,
     Raises:
         ConfigError: an unknown name.
     """
-    for name in names:
-        if name not in _PARTS:
-            near = difflib.get_close_matches(name, _PARTS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"unknown part {name!r} of the initial design; allowed are {', '.join(_PARTS)}{hint}")
+    check_design(names)
     seeds = [Seed(config=SubnetConfig.full(space.shape), origin="baseline:full")]
     for name in names:
         seeds += _PARTS[name](space, seed)
@@ -56,6 +52,20 @@ def initial_design(space: SearchSpace, names: Sequence[str] = DEFAULT_DESIGN, *,
         if one.config.key not in kept and (is_full or one.config in space):
             kept[one.config.key] = one
     return list(kept.values())
+
+
+def check_design(names: Sequence[str]) -> None:
+    """Refuse parts that no initial design has.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    for name in names:
+        if name not in _PARTS:
+            near = difflib.get_close_matches(name, _PARTS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            allowed = ", ".join(_PARTS)
+            raise ConfigError(f"unknown part {name!r} of the initial design; allowed are {allowed}{hint}")
 
 
 def _full(space: SearchSpace, seed: int) -> list[Seed]:

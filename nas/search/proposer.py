@@ -11,7 +11,7 @@ import difflib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import optuna
@@ -25,7 +25,10 @@ from nas.objectives import Objective
 from search_spaces import SearchSpace
 
 POPULATION: Final = 20
+#: Parents of a generation are chosen among the last one and its own parents; older notes are of no more use.
+KEPT_GENERATIONS: Final = 3
 _GENERATION_KEY: Final = "NSGAIISampler:generation"
+_PARENTS_KEY: Final = "NSGAIISampler:parent:"
 _CONSTRAINT_KEY: Final = "constraints:"
 
 
@@ -56,7 +59,13 @@ class Proposer:
     """
 
     def __init__(
-        self, space: SearchSpace, objectives: Sequence[Objective], *, sampler: str, seed: int, name: str = "nas"
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        *,
+        sampler: str,
+        seed: int,
+        name: str = "nas",
     ) -> None:
         if sampler not in _SAMPLERS:
             near = difflib.get_close_matches(sampler, _SAMPLERS, n=1)
@@ -68,9 +77,11 @@ class Proposer:
         }
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._memory = InMemoryStorage()
-        directions = ["maximize" if o.direction == "max" else "minimize" for o in objectives]
         self.study = optuna.create_study(
-            storage=self._memory, study_name=name, directions=directions, sampler=self._fresh_sampler(0)
+            storage=self._memory,
+            study_name=name,
+            directions=directions_of(objectives),
+            sampler=self._fresh_sampler(0),
         )
         self._study_id = self._memory.get_study_id_from_name(name)
 
@@ -89,36 +100,47 @@ class Proposer:
         return {name: int(value) for name, value in trial.params.items()}, dict(attributes)
 
     def add(self, twin: Twin) -> None:
-        """Add a trial that was not asked for: a seed, or one of an earlier run."""
+        """Add a trial that was not asked for: a seed, or one of an earlier run.
+
+        One without parameters, which the space does not hold, only takes its number: no sampler can learn
+        from it.
+        """
         attributes = dict(twin.attributes)
         for name, violation in (twin.violations or {}).items():
             attributes[_CONSTRAINT_KEY + name] = violation
+        state = _state(twin)
         self.study.add_trial(
             create_trial(
-                state=_state(twin),
+                state=state,
                 params=dict(twin.parameters),
-                distributions=dict(self._distributions),
-                values=list(twin.values) if twin.values is not None else None,
+                distributions=dict(self._distributions) if twin.parameters else {},
+                values=_values(twin, state),
                 system_attrs=attributes,
             )
         )
 
     def tell(self, number: int, twin: Twin) -> None:
-        """Finish an open trial."""
+        """Finish an open trial; one that is finished stays as it is."""
         trial_id = self._memory.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        if self._memory.get_trial(trial_id).state.is_finished():
+            return
         for name, violation in (twin.violations or {}).items():
             self._memory.set_trial_system_attr(trial_id, _CONSTRAINT_KEY + name, violation)
-        values = list(twin.values) if twin.values is not None else None
-        self.study.tell(number, values, state=_state(twin))
+        state = _state(twin)
+        self.study.tell(number, _values(twin, state), state=state)
 
     def seed_attributes(self) -> dict[str, Any]:
-        """What a seed needs so that a genetic sampler takes it as a parent."""
-        return {_GENERATION_KEY: 0} if self._sampler == "nsga2" else {}
+        """What a seed needs so that a genetic sampler takes it as a parent: the newest generation."""
+        if self._sampler != "nsga2":
+            return {}
+        trials = self._memory.get_all_trials(self._study_id, deepcopy=False)
+        return {_GENERATION_KEY: max((t.system_attrs.get(_GENERATION_KEY, 0) for t in trials), default=0)}
 
     def state(self) -> dict[str, Any]:
         """The sampler's notes on the study: with the trials, all that a resume needs."""
         attributes = self._memory.get_study_system_attrs(self._study_id)
-        return {name: value for name, value in attributes.items() if name.startswith("NSGAIISampler:")}
+        notes = sorted((name for name in attributes if name.startswith(_PARENTS_KEY)), key=_generation)
+        return {name: attributes[name] for name in notes[-KEPT_GENERATIONS:]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Put `state` back; trial numbers in it stay valid because twins keep theirs."""
@@ -130,17 +152,32 @@ class Proposer:
         return _SAMPLERS[self._sampler](seed)
 
 
+def directions_of(objectives: Sequence[Objective]) -> list[Literal["maximize", "minimize"]]:
+    """Directions of objectives in Optuna's words."""
+    return ["maximize" if objective.direction == "max" else "minimize" for objective in objectives]
+
+
 def known_samplers() -> tuple[str, ...]:
     """Names of all samplers."""
     return tuple(_SAMPLERS)
 
 
+def _generation(note: str) -> int:
+    return int(note.removeprefix(_PARENTS_KEY))
+
+
 def _state(twin: Twin) -> TrialState:
+    if not twin.parameters:
+        return TrialState.FAIL
     if twin.is_open:
         return TrialState.RUNNING
     if twin.values is not None:
         return TrialState.COMPLETE
     return TrialState.PRUNED if twin.violations else TrialState.FAIL
+
+
+def _values(twin: Twin, state: TrialState) -> list[float] | None:
+    return list(twin.values) if state is TrialState.COMPLETE and twin.values is not None else None
 
 
 def _nsga2(seed: int) -> BaseSampler:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from nas.errors import ConfigError
 from nas.evaluation import Target
 from nas.objectives import parse_constraints, parse_objectives
-from nas.search import known_samplers
+from nas.search import check_design, known_samplers
 from nas.search.design import DEFAULT_DESIGN
 from nas.study.ledger_errors import translated
 from nas.study.spec import StudySpec, fingerprint
@@ -19,6 +19,8 @@ from search_spaces import SearchSpace, Workload
 from storage import Ledger, UnknownStudyError
 
 DEFAULT_STORAGE: Final = "sqlite:///nas.db"
+MAX_NAME_LENGTH: Final = 200
+MAX_SEED: Final = 2**63
 Sampler = Literal["nsga2", "tpe", "random"]
 _BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -64,10 +66,21 @@ def create_study(
     """
     with translated():
         chosen = supernet.space(space) if isinstance(space, str) else space
+        _check_name(name, seed)
         _check(supernet, target, sampler, parallel)
+        check_design(enqueue)
+        if chosen.shape != supernet.shape:
+            raise ConfigError(
+                "the space was made for a model of another shape; make it with supernet.space()"
+            )
         spec = replace(
             draft_spec(
-                supernet, chosen, objectives=objectives, constraints=constraints, target=target, metrics=metrics
+                supernet,
+                chosen,
+                objectives=objectives,
+                constraints=constraints,
+                target=target,
+                metrics=metrics,
             ),
             sampler=sampler,
             seed=seed,
@@ -78,7 +91,8 @@ def create_study(
         )
         if spec.latency_metrics and target is None:
             raise ConfigError(
-                f"{sorted(spec.latency_metrics)[0]} needs a target: pass target=nas.Target.local(sequence_length=128)"
+                f"{sorted(spec.latency_metrics)[0]} needs a target: "
+                "pass target=nas.Target.local(sequence_length=128)"
             )
         ledger = Ledger.open(storage)
         try:
@@ -169,7 +183,17 @@ def fingerprint_of(spec: StudySpec, supernet: Supernet, space: SearchSpace) -> d
 
 
 def _is_switch(name: str) -> bool:
-    return name.startswith("layers.") and name.rpartition(".")[2] not in ("num_attention_heads", "intermediate_size")
+    return name.startswith("layers.") and name.rpartition(".")[2] not in (
+        "num_attention_heads",
+        "intermediate_size",
+    )
+
+
+def _check_name(name: str, seed: int) -> None:
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise ConfigError(f"study name {name[:80]!r}: give 1 to {MAX_NAME_LENGTH} printable characters")
+    if not 0 <= seed < MAX_SEED:
+        raise ConfigError(f"seed is {seed}; it must be 0 or more, and below {MAX_SEED}")
 
 
 def _check(supernet: Supernet, target: Target | None, sampler: str, parallel: int) -> None:
@@ -180,7 +204,8 @@ def _check(supernet: Supernet, target: Target | None, sampler: str, parallel: in
     longest = getattr(supernet.model.config, "max_position_embeddings", None)
     if target is not None and longest is not None and target.sequence_length > longest:
         raise ConfigError(
-            f"target {target.name} has sequence_length {target.sequence_length}; the model takes at most {longest}"
+            f"target {target.name} has sequence_length {target.sequence_length}; "
+            f"the model takes at most {longest}"
         )
 
 
@@ -204,7 +229,13 @@ def _facts(supernet: Supernet) -> dict[str, Any]:
 
 
 def _create_or_check(
-    ledger: Ledger, name: str, spec: StudySpec, supernet: Supernet, space: SearchSpace, *, load_if_exists: bool
+    ledger: Ledger,
+    name: str,
+    spec: StudySpec,
+    supernet: Supernet,
+    space: SearchSpace,
+    *,
+    load_if_exists: bool,
 ) -> None:
     expected = fingerprint_of(spec, supernet, space)
     if load_if_exists:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from nas.errors import ConfigError, EvaluationFailedError, InfeasibleError, TooManyFailuresError
-from nas.evaluation import Evaluator, LatencyEvaluation, LatencyResult, Quality, arrays_of, shape_key, skeleton_of
-from nas.search import initial_design
+from nas.evaluation import (
+    Evaluator,
+    LatencyEvaluation,
+    LatencyResult,
+    Quality,
+    arrays_of,
+    checked_metrics,
+    skeleton_of,
+)
+from nas.study.latencies import POLL_SECONDS, Latencies, best_of, disturbed, is_settled
 from nas.study.session import Session
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
-from storage import LatencyRecord, QualityRecord, TrialRecord
-from workers import Completion, Lane, LaneName, PairedSamples, Pool, Task
+from storage import LatencyRecord, QualityRecord, TrialRecord, TrialStateError
+from workers import Completion, Lane, LaneName, Pool, Task
 
 logger = logging.getLogger(__name__)
 
-#: A measurement that others disturbed is repeated so often.
-LATENCY_TRIES: Final = 3
 MIN_DEADLINE_S: Final = 60.0
 #: An evaluation that takes this many times the full model's is taken for hung.
 DEADLINE_FACTOR: Final = 20.0
-POLL_SECONDS: Final = 1.0
 MAX_CONSECUTIVE_FAILURES: Final = 10
 
 
@@ -35,13 +40,21 @@ class Limits:
 
     Attributes:
         n_trials: distinct sub-networks evaluated in the study, those of earlier runs included.
-        timeout_s: wall time of this run.
+        timeout_s: wall time of this run, after which nothing new begins.
         max_failed: failed evaluations that are put up with in this run.
     """
 
     n_trials: int
     timeout_s: float | None = None
     max_failed: int = 10
+
+    def __post_init__(self) -> None:
+        if self.n_trials < 1:
+            raise ConfigError(f"n_trials is {self.n_trials}; it must be at least 1")
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise ConfigError(f"timeout is {self.timeout_s}; give seconds above 0, or None for no limit")
+        if self.max_failed < 0:
+            raise ConfigError(f"max_failed is {self.max_failed}; it must be 0 or more")
 
 
 @dataclass(slots=True)
@@ -52,8 +65,18 @@ class _Open:
     config: SubnetConfig
     missing: set[LaneName]
     metrics: dict[str, float] = field(default_factory=dict)
-    latencies: list[LatencyResult] = field(default_factory=list)
+    latencies: list[LatencyRecord] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def number(self) -> int:
+        """Of the trial."""
+        return self.record.number
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is the full model."""
+        return self.record.origin == "baseline:full"
 
 
 class SearchDriver:
@@ -71,52 +94,54 @@ class SearchDriver:
     ) -> None:
         self._session, self._supernet, self._evaluator = session, supernet, evaluator
         self._pool, self._latency, self._after_trial = pool, latency, after_trial
+        self._latencies = None if latency is None else Latencies(session.ledger, session.spec.shape, latency)
+        self._waiting: deque[TrialRecord] = deque()
         self._open: dict[int, _Open] = {}
         self._untold: list[int] = []
         self._failed = self._failed_in_row = 0
+        self._last_failure = ""
+        self._is_dry = False
         self._deadline_s: float | None = None
-        self._reference_ms = math.nan
-        self._target_id = latency.target.fingerprint().id if latency else ""
 
-    def run(self, limits: Limits, *, num_workers: int) -> None:
+    def run(self, limits: Limits) -> str | None:
         """Search until a limit is reached.
+
+        Returns:
+            Why it ended before `n_trials` although there is more to search, or None.
 
         Raises:
             InfeasibleError: not even the smallest sub-network meets a latency budget.
             EvaluationFailedError: the full model cannot be evaluated, or too many sub-networks cannot.
         """
-        start = time.monotonic()
-        self._start_pool(num_workers)
-        waiting = self._session.open_trials()
-        if self._session.num_evaluated == 0 and not waiting:
-            design = initial_design(self._session.space, self._session.spec.design, seed=self._session.spec.seed)
-            self._session.propose_seeds(design)
-            waiting = self._session.open_trials()
-        waiting = self._evaluate_baseline(waiting)
+        until = None if limits.timeout_s is None else time.monotonic() + limits.timeout_s
+        if self._left(limits) <= 0:
+            return None
+        self._start_pool()
+        self._waiting.extend(self._session.open_trials())
+        self._evaluate_baseline()
         self._check_latency_budgets()
-        capacity = num_workers + (1 if self._latency else 0)
+        capacity = max(1, self._pool.free("quality")) + (1 if self._latency else 0)
         while True:
             self._session.check_lease()
-            is_over = limits.timeout_s is not None and time.monotonic() - start >= limits.timeout_s
-            left = limits.n_trials - self._session.num_evaluated - len(self._open)
-            begun = 0
-            if not is_over and left > 0:
-                waiting, begun = self._fill(waiting, min(capacity - len(self._open), left), left)
-            if not self._open and not begun:
+            self._fill(limits, capacity, until)
+            if not self._open:
                 break
-            if self._open:
-                self._collect()
-            if self._failed > limits.max_failed:
-                raise TooManyFailuresError(
-                    f"{self._failed} sub-networks failed in this run, more than max_failed {limits.max_failed}; "
-                    "`nas trials ls STUDY` shows the reasons",
-                    "bug",
-                )
+            self._collect()
+            self._check_failures(limits)
+        if _is_over(until) and self._left(limits) > 0:
+            return f"timeout after {limits.timeout_s:g} s"
+        if self._left(limits) > 0:
+            logger.info("the space has no further sub-network: %d evaluated", self._session.num_evaluated)
+        return None
 
-    def _start_pool(self, num_workers: int) -> None:
+    def _left(self, limits: Limits) -> int:
+        """Evaluations that may still begin."""
+        return limits.n_trials - self._session.num_evaluated - len(self._open)
+
+    def _start_pool(self) -> None:
         skeleton = skeleton_of(self._supernet)
         lanes: dict[LaneName, Lane] = {
-            "quality": Lane(factory=self._evaluator.factory(skeleton), num_workers=num_workers)
+            "quality": Lane(factory=self._evaluator.factory(skeleton), num_workers=1)
         }
         if self._latency is not None:
             lanes["latency"] = Lane(
@@ -124,250 +149,230 @@ class SearchDriver:
             )
         self._pool.start(lanes, arrays_of(self._supernet))
 
-    def _evaluate_baseline(self, waiting: list[TrialRecord]) -> list[TrialRecord]:
+    # Before the search
+
+    def _evaluate_baseline(self) -> None:
         """Evaluate the full model first and alone: budgets, deadlines and milliseconds refer to it."""
-        baseline = next((t for t in waiting if t.origin == "baseline:full"), None)
-        full = SubnetConfig.full(self._session.spec.shape)
-        if baseline is not None:
-            self._begin(baseline)
+        session, full = self._session, SubnetConfig.full(self._session.spec.shape)
+        waiting = next((trial for trial in self._waiting if trial.key == full.key), None)
+        if waiting is not None:
+            self._waiting.remove(waiting)
+            self._begin(waiting)
             while self._open:
                 self._collect()
-            failed = self._session.ledger.trial(self._session.study_id, baseline.number)
-            if failed.metrics is None:
-                raise EvaluationFailedError(f"the full model cannot be evaluated: {failed.message}", "bug")
-        if self._latency is not None:
-            known = self._known_latency(full)
-            if known is None:
-                known = self._measure_now(full)
-            self._reference_ms = known.statistics["reference_ms"]
+        known = session.ledger.trial_by_key(session.study_id, full.key)
+        if known is not None and known.metrics is None:
+            raise EvaluationFailedError(
+                f"the full model could not be evaluated, and all else refers to it: {known.message}; "
+                "correct the evaluator or the data, and create another study",
+                known.reason or "bug",
+            )
+        if self._latencies is not None:
+            record = self._latencies.known(full) or self._latencies.measure(full, self._pool)
+            self._latencies.reference_ms = record.statistics["reference_ms"]
         quality = self._known_quality(full)
         if quality is not None:
             self._deadline_s = max(MIN_DEADLINE_S, DEADLINE_FACTOR * quality.seconds)
-        return [trial for trial in waiting if trial is not baseline]
 
     def _check_latency_budgets(self) -> None:
         """Refuse a latency budget that the smallest sub-network breaks, before the search is paid for."""
         spec, baseline = self._session.spec, self._session.baseline
         upper = [c for c in spec.latency_constraints if c.relation == "<="]
-        if not upper or self._latency is None:
+        if not upper or self._latencies is None:
             return
         smallest = self._session.space.smallest()
-        known = self._known_latency(smallest) or self._measure_now(smallest)
-        metrics = self._latency_metrics(known.statistics, known.samples)
+        record = self._latencies.known(smallest) or self._latencies.measure(smallest, self._pool)
+        metrics = self._latencies.optimistic(record)
         for constraint in upper:
             if constraint.violation(metrics[constraint.metric], baseline) > 0:
                 reached = f"{constraint.metric} = {metrics[constraint.metric]:.3g}"
                 raise InfeasibleError(
-                    f"no sub-network of this space can meet {str(constraint)!r}: the smallest has {reached}, the "
-                    f"full model {baseline[constraint.metric]:.3g}; relax the budget or widen the space",
+                    f"no sub-network of this space can meet {str(constraint)!r}: the smallest has {reached}, "
+                    f"the full model {baseline[constraint.metric]:.3g}; relax the budget or widen the space",
                     str(constraint),
                     reached,
                 )
 
-    def _fill(self, waiting: list[TrialRecord], slots: int, left: int) -> tuple[list[TrialRecord], int]:
-        """Begin as many trials as there are slots; what waits goes before new proposals.
+    # Beginning trials
 
-        Returns:
-            What still waits, and how many were begun.
-        """
+    def _fill(self, limits: Limits, capacity: int, until: float | None) -> None:
+        """Begin trials until all workers are busy; what waits goes before new proposals."""
+        while len(self._open) < capacity and self._left(limits) > 0 and not _is_over(until):
+            if not self._waiting:
+                self._waiting.extend(self._ask(capacity - len(self._open), self._left(limits)))
+            if not self._waiting:
+                return
+            self._begin(self._waiting.popleft())
+            self._check_failures(limits)
+
+    def _ask(self, slots: int, left: int) -> list[TrialRecord]:
         spec = self._session.spec
-        if not waiting and slots > 0:
-            if spec.deterministic:
-                if self._open:
-                    return waiting, 0
-                self._tell_in_order()
-                waiting = self._session.ask(min(spec.parallel, left))
-            else:
-                waiting = self._session.ask(slots)
-        chosen, rest = waiting[: max(0, slots)], waiting[max(0, slots) :]
-        for trial in chosen:
-            self._begin(trial)
-        return rest, len(chosen)
+        if spec.deterministic:
+            if self._open:
+                return []
+            self._tell_in_order()
+            return self._session.ask(min(spec.parallel, left))
+        if self._is_dry:
+            return []
+        asked = self._session.ask(min(slots, left))
+        self._is_dry = not asked  # until a result teaches the sampler something
+        return asked
 
     def _begin(self, record: TrialRecord) -> None:
-        config = SubnetConfig.from_json(record.config)
-        self._session.ledger.dispatch(self._session.lease, record.number)
-        trial = _Open(record, config, {"quality"})
-        if self._latency is not None:
-            trial.missing.add("latency")
+        trial = _Open(record, SubnetConfig.from_json(record.config), {"quality"})
+        try:
+            self._session.ledger.dispatch(self._session.lease, record.number)
+        except TrialStateError:
+            self._adopt(record.number)
+            return
         self._open[record.number] = trial
-        known_quality = self._known_quality(config)
-        if known_quality is not None:
-            trial.metrics.update(known_quality.metrics)
+        quality = self._known_quality(trial.config)
+        if quality is not None:
+            trial.metrics.update(quality.metrics)
             trial.missing.discard("quality")
-        known_latency = self._known_latency(config)
-        if self._latency is not None and known_latency is not None:
-            trial.metrics.update(self._latency_metrics(known_latency.statistics, known_latency.samples))
-            trial.missing.discard("latency")
+        if self._latencies is not None:
+            latency = self._latencies.known(trial.config)
+            if latency is None:
+                trial.missing.add("latency")
+            else:
+                self._take_latency_record(trial, latency)
         for lane in sorted(trial.missing):
             self._submit(trial, lane)
         self._finish_if_complete(trial)
 
     def _submit(self, trial: _Open, lane: LaneName) -> None:
-        is_full = trial.record.origin == "baseline:full"
-        payload: Any = None if lane == "latency" and is_full else trial.config.to_json()
-        timeout = self._deadline_s if lane == "quality" else self._latency_deadline()
-        self._pool.submit(Task(number=trial.record.number, payload=payload, lane=lane, timeout_s=timeout))
+        if lane == "latency":
+            assert self._latencies is not None
+            self._pool.submit(self._latencies.task(trial.number, trial.config))
+            return
+        payload = trial.config.to_json()
+        self._pool.submit(
+            Task(number=trial.number, payload=payload, lane="quality", timeout_s=self._deadline_s)
+        )
 
-    def _latency_deadline(self) -> float | None:
-        assert self._latency is not None
-        return MIN_DEADLINE_S + 10 * self._latency.protocol.max_seconds
+    # Collecting results
 
     def _collect(self) -> None:
+        """Handle what ended; what belongs to a trial that ended otherwise is dropped."""
         for completion in self._pool.wait(POLL_SECONDS):
             trial = self._open.get(completion.task.number)
             if trial is not None and completion.task.lane in trial.missing:
                 self._handle(trial, completion)
 
     def _handle(self, trial: _Open, completion: Completion) -> None:
-        number = trial.record.number
         trial.seconds += completion.seconds
-        if completion.failure is not None:
-            failure = completion.failure
-            if completion.retrying:
-                logger.warning("trial %d lost a worker (%s); it runs again", number, failure.reason)
-                self._session.ledger.requeue(self._session.lease, number, outcome=failure.reason)
-                self._session.ledger.dispatch(self._session.lease, number)
-                return
+        failure = completion.failure
+        if failure is not None and completion.retrying:
+            logger.warning("trial %d lost a worker (%s); it runs again", trial.number, failure.reason)
+            self._run_again(trial, failure.reason)
+        elif failure is not None:
             self._fail(trial, failure.reason, failure.message)
-            return
-        if completion.task.lane == "quality":
+        elif completion.task.lane == "quality":
             self._take_quality(trial, completion.result)
         else:
             self._take_latency(trial, completion.result)
         self._finish_if_complete(trial)
 
-    def _take_quality(self, trial: _Open, quality: Quality) -> None:
+    def _run_again(self, trial: _Open, reason: str) -> None:
         try:
-            trial.metrics.update(finite(quality.metrics))
+            self._session.ledger.requeue(self._session.lease, trial.number, outcome=reason)
+            self._session.ledger.dispatch(self._session.lease, trial.number)
+        except TrialStateError:
+            self._adopt(trial.number)
+
+    def _adopt(self, number: int) -> None:
+        """A driver that lost the study brought the result after all: it stays."""
+        logger.warning("trial %d was finished by an earlier driver", number)
+        self._open.pop(number, None)
+        self._session.ended(number)
+        self._told(number)
+
+    def _take_quality(self, trial: _Open, quality: object) -> None:
+        if not isinstance(quality, Quality):
+            self._fail(trial, "bug", f"the evaluator returned {type(quality).__name__}, not a Quality")
+            return
+        try:
+            metrics = checked_metrics(quality.metrics, self._evaluator.metrics)
         except EvaluationFailedError as error:
             self._fail(trial, error.reason, str(error))
             return
+        trial.metrics.update(metrics)
         trial.missing.discard("quality")
         record = QualityRecord(
             supernet_sha256=self._supernet.sha256,
             key=trial.config.key,
             data_sha256=self._evaluator.sha256,
             stage=self._evaluator.num_examples,
-            metrics=quality.metrics,
+            metrics=metrics,
             per_example=None if quality.logits is None else quality.logits.tobytes(),
             seconds=quality.seconds,
         )
         self._session.ledger.put_quality(record)
 
-    def _take_latency(self, trial: _Open, result: LatencyResult) -> None:
-        trial.latencies.append(result)
-        self._store_latency(trial.config, result)
-        if result.flag == "contended" and len(trial.latencies) < LATENCY_TRIES:
+    def _take_latency(self, trial: _Open, result: object) -> None:
+        assert self._latencies is not None
+        assert isinstance(result, LatencyResult)
+        trial.latencies.append(self._latencies.store(trial.config, result))
+        if not is_settled(trial.latencies):
             self._submit(trial, "latency")
             return
-        best = min(trial.latencies, key=_interval_width)
-        if not best.is_usable:
-            self._fail(
-                trial,
-                "timeout",
-                f"latency stayed {best.flag} in {len(trial.latencies)} tries; run on a quieter machine",
-            )
-            return
-        if "reference_ms" in best.statistics:
-            self._reference_ms = best.statistics["reference_ms"]
+        best = best_of(trial.latencies)
+        if best.valid:
+            self._take_latency_record(trial, best)
+        else:
+            self._fail(trial, "timeout", f"latency: {disturbed(trial.latencies)}")
+
+    def _take_latency_record(self, trial: _Open, record: LatencyRecord) -> None:
+        assert self._latencies is not None
         trial.missing.discard("latency")
-        trial.metrics.update(self._latency_metrics(best.statistics, best.samples))
-        trial.metrics["latency_is_quiet"] = float(best.flag == "ok")
-
-    def _store_latency(self, config: SubnetConfig, result: LatencyResult) -> LatencyRecord:
-        assert self._latency is not None
-        record = LatencyRecord(
-            shape_key=shape_key(self._session.spec.shape, config),
-            target=self._target_id,
-            workload_sha256=self._latency.target.workload_sha256,
-            statistics=result.statistics,
-            samples=result.samples,
-            quality_flag=result.flag,
-            device=result.device,
-            valid=result.is_usable,
-        )
-        self._session.ledger.put_latency(record)
-        return record
-
-    def _latency_metrics(self, statistics: Mapping[str, float], samples: bytes | None) -> dict[str, float]:
-        """A measurement as metrics; the full model is its own reference."""
-        if "ratio" not in statistics:
-            return {"latency_ratio": 1.0, "latency_ms": statistics["reference_ms"]}
-        ratio = statistics["ratio"]
-        metrics = {
-            "latency_ratio": ratio,
-            "latency_ratio_low": statistics["ratio_low"],
-            "latency_ratio_high": statistics["ratio_high"],
-            "latency_ms": ratio * self._reference_ms,
-        }
-        if samples is not None:
-            cpu = PairedSamples.from_bytes(samples).candidate_cpu_ms
-            metrics["cpu_latency_ms"] = float(sorted(cpu)[len(cpu) // 2])
-        return metrics
-
-    def _measure_now(self, config: SubnetConfig) -> LatencyRecord:
-        """Measure one shape outside any trial."""
-        is_full = config == SubnetConfig.full(self._session.spec.shape)
-        payload = None if is_full else config.to_json()
-        self._pool.submit(Task(number=-1, payload=payload, lane="latency", timeout_s=self._latency_deadline()))
-        while True:
-            for completion in self._pool.wait(POLL_SECONDS):
-                if completion.task.number != -1 or completion.retrying:
-                    continue
-                if completion.failure is not None:
-                    raise EvaluationFailedError(
-                        f"latency cannot be measured: {completion.failure.message}", completion.failure.reason
-                    )
-                return self._store_latency(config, completion.result)
+        trial.metrics.update(self._latencies.metrics(record))
 
     def _known_quality(self, config: SubnetConfig) -> QualityRecord | None:
         return self._session.ledger.quality(
             self._supernet.sha256, config.key, self._evaluator.sha256, self._evaluator.num_examples
         )
 
-    def _known_latency(self, config: SubnetConfig) -> LatencyRecord | None:
-        if self._latency is None:
-            return None
-        return self._session.ledger.latency(
-            shape_key(self._session.spec.shape, config),
-            self._target_id,
-            self._latency.target.workload_sha256,
-        )
+    # Ending trials
 
     def _finish_if_complete(self, trial: _Open) -> None:
-        number = trial.record.number
-        if trial.missing or number not in self._open:
+        if trial.missing or trial.number not in self._open:
             return
-        self._check_objectives(trial)
-        del self._open[number]
+        try:
+            self._session.spec.check_measured({**trial.record.costs, **trial.metrics})
+        except ConfigError as error:
+            if trial.is_baseline:  # a typo in an objective is told after the first evaluation
+                raise
+            self._fail(trial, "bug", str(error))
+            return
+        del self._open[trial.number]
         self._failed_in_row = 0
-        self._session.complete(number, trial.metrics, seconds=trial.seconds)
-        self._told(number)
-
-    def _check_objectives(self, trial: _Open) -> None:
-        """Tell a typo in an objective after the first evaluation, not after the last."""
-        known = {**trial.record.costs, **trial.metrics}
-        spec = self._session.spec
-        for metric in [*(o.metric for o in spec.objectives), *(c.metric for c in spec.constraints)]:
-            if metric not in known:
-                hint = "; give the study a target" if metric in spec.latency_metrics else ""
-                raise ConfigError(f"{metric} was not measured; there is {', '.join(sorted(known))}{hint}")
+        self._session.complete(trial.number, trial.metrics, seconds=trial.seconds)
+        self._told(trial.number)
 
     def _fail(self, trial: _Open, reason: str, message: str) -> None:
-        number = trial.record.number
-        self._open.pop(number, None)
+        self._open.pop(trial.number, None)
         self._failed += 1
         self._failed_in_row += 1
-        logger.warning("trial %d failed (%s): %s", number, reason, message)
-        self._session.fail(number, reason=reason, message=message)
-        self._told(number)
+        self._last_failure = message
+        logger.warning("trial %d failed (%s): %s", trial.number, reason, message)
+        self._session.fail(trial.number, reason=reason, message=message)
+        self._told(trial.number)
+
+    def _check_failures(self, limits: Limits) -> None:
+        if self._failed > limits.max_failed:
+            raise TooManyFailuresError(
+                f"{self._failed} sub-networks failed in this run, more than max_failed {limits.max_failed}; "
+                f"the last one: {self._last_failure}; `nas trials ls STUDY` shows all reasons",
+                "bug",
+            )
         if self._failed_in_row >= MAX_CONSECUTIVE_FAILURES:
             raise TooManyFailuresError(
-                f"{self._failed_in_row} sub-networks failed in a row, the last one: {message}", "bug"
+                f"{self._failed_in_row} sub-networks failed in a row, the last one: {self._last_failure}",
+                "bug",
             )
 
     def _told(self, number: int) -> None:
+        self._is_dry = False
         if self._session.spec.deterministic:
             self._untold.append(number)
         else:
@@ -380,20 +385,5 @@ class SearchDriver:
         self._untold.clear()
 
 
-def finite(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Metrics as floats.
-
-    Raises:
-        EvaluationFailedError: one is not finite (reason `nan`).
-    """
-    checked = {}
-    for name, value in metrics.items():
-        if not math.isfinite(value):
-            raise EvaluationFailedError(f"{name} is {value}, which is not finite", "nan")
-        checked[name] = float(value)
-    return checked
-
-
-def _interval_width(result: LatencyResult) -> float:
-    statistics = result.statistics
-    return statistics.get("ratio_high", 0.0) - statistics.get("ratio_low", 0.0)
+def _is_over(until: float | None) -> bool:
+    return until is not None and time.monotonic() >= until

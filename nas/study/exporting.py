@@ -49,7 +49,7 @@ def export_trial(
     broken = _broken(constraints, trial.metrics, study.baseline)
     if broken:
         raise ExportVerificationError(
-            f"trial {trial.number} breaks the budget {broken[0]!r}; select one that holds it with study.best()"
+            f"trial {trial.number} breaks the budget {broken[0]!r}; select another with study.best()"
         )
     measured = _measure(study, trial, supernet) if _has_latency(constraints) else None
     return export_subnet(
@@ -99,9 +99,7 @@ def _broken(
     constraints: Sequence[Constraint], metrics: dict[str, float] | Any, baseline: dict[str, float]
 ) -> list[str]:
     return [
-        str(c)
-        for c in constraints
-        if c.metric not in metrics or c.violation(metrics[c.metric], baseline) > 0
+        str(c) for c in constraints if c.metric not in metrics or c.violation(metrics[c.metric], baseline) > 0
     ]
 
 

@@ -34,10 +34,10 @@ def trial_of(study: Study, spec: StudySpec, record: TrialRecord, baseline: Mappi
     metrics = {**record.costs, **(record.metrics or {})}
     is_measured = record.metrics is not None
     names = [objective.metric for objective in spec.objectives]
-    values = tuple(metrics[name] for name in names) if is_measured and all(n in metrics for n in names) else None
-    constraints = [
-        c for c in spec.constraints if not c.relative_to_baseline or c.metric in baseline
-    ]
+    values = (
+        tuple(metrics[name] for name in names) if is_measured and all(n in metrics for n in names) else None
+    )
+    constraints = [c for c in spec.constraints if not c.relative_to_baseline or c.metric in baseline]
     return Trial(
         number=record.number,
         key=record.key,

@@ -20,7 +20,12 @@ def translated() -> Iterator[None]:
         raise
     except storage.UnknownStudyError as error:
         raise StudyNotFoundError(str(error)) from error
-    except (storage.DatabaseUrlError, storage.StudyExistsError) as error:
+    except (
+        storage.DatabaseUrlError,
+        storage.StudyExistsError,
+        storage.TrialStateError,
+        storage.UnknownTrialError,
+    ) as error:
         raise ConfigError(str(error)) from error
     except storage.StorageFault as error:
         raise StorageError(str(error)) from error

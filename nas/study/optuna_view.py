@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import optuna
@@ -11,6 +12,7 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
+from nas.search import directions_of
 from nas.study.spec import StudySpec
 from storage import TrialRecord, TrialState
 
@@ -19,8 +21,7 @@ def optuna_study(
     records: Sequence[TrialRecord], spec: StudySpec, baseline: Mapping[str, float], name: str
 ) -> optuna.Study:
     """Every trial under its own number, with constraints, costs and measurements as attributes."""
-    directions = ["maximize" if o.direction == "max" else "minimize" for o in spec.objectives]
-    study = optuna.create_study(study_name=name, directions=directions)
+    study = optuna.create_study(study_name=name, directions=directions_of(spec.objectives))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([objective.metric for objective in spec.objectives])
@@ -36,7 +37,12 @@ def optuna_study(
                 params=parameters,
                 distributions={name: _distribution(dimensions[name]) for name in parameters},
                 values=[metrics[n] for n in names] if is_measured else None,
-                user_attrs={**metrics, "key": record.key, "origin": record.origin, "state": record.state.value},
+                user_attrs={
+                    **metrics,
+                    "key": record.key,
+                    "origin": record.origin,
+                    "state": record.state.value,
+                },
                 system_attrs=dict(record.sampler_attributes),
                 constraints=spec.violations(
                     metrics, baseline, spec.constraints if is_measured else spec.exact_constraints
@@ -55,7 +61,7 @@ def _state(state: TrialState, *, is_measured: bool) -> OptunaState:
 
 
 def _distribution(values: Sequence[int]) -> IntDistribution:
-    steps = {high - low for low, high in zip(values, values[1:], strict=False)}
+    steps = {high - low for low, high in pairwise(values)}
     if len(steps) > 1:
         return IntDistribution(0, len(values) - 1)
     return IntDistribution(values[0], values[-1], step=steps.pop() if steps else 1)

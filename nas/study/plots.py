@@ -15,7 +15,12 @@ from storage import TrialState
 if TYPE_CHECKING:
     from nas.study.study import Study
 
-_LABELS: Final = {"full": "full model", "layer_drop": "layer drop", "uniform_ladder": "uniform ladder", "random": "random"}
+_LABELS: Final = {
+    "full": "full model",
+    "layer_drop": "layer drop",
+    "uniform_ladder": "uniform ladder",
+    "random": "random",
+}
 
 
 class StudyPlots:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from nas.objectives import EXACT_METRICS, Constraint
 from nas.study.spec import StudySpec
 from search_spaces import SearchSpace, SubnetConfig
 
-SAMPLES = 2000
+SAMPLES: Final = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ def profile(spec: StudySpec, space: SearchSpace) -> Profile:
         "full": SubnetConfig.full(spec.shape),
     }
     costs = {name: spec.costs(config) for name, config in points.items()}
-    sampled = _sample(space)
+    sampled = sample_space(space)
     prices = [spec.costs(config) for config in sampled]
     satisfiable = {
         str(c): sum(c.violation(price[c.metric], spec.full_costs) <= 0 for price in prices) / len(prices)
@@ -74,10 +76,10 @@ def profile(spec: StudySpec, space: SearchSpace) -> Profile:
     )
 
 
-def check_feasible(spec: StudySpec, sampled: list[SubnetConfig]) -> None:
+def check_feasible(spec: StudySpec, sampled: Sequence[SubnetConfig]) -> None:
     """Refuse budgets on exact costs that none of the sub-networks meets.
 
-    The smallest sub-network is among them, and it decides every upper bound exactly.
+    The smallest and the largest are among them: they decide budgets exactly that bound from one side only.
 
     Raises:
         InfeasibleError: with the binding constraint and what comes nearest.
@@ -89,7 +91,8 @@ def check_feasible(spec: StudySpec, sampled: list[SubnetConfig]) -> None:
     for config in sampled:
         costs = spec.costs(config)
         worst, binding = max(
-            ((c.violation(costs[c.metric], spec.full_costs), c) for c in constraints), key=lambda pair: pair[0]
+            ((c.violation(costs[c.metric], spec.full_costs), c) for c in constraints),
+            key=lambda pair: pair[0],
         )
         if worst <= 0:
             return
@@ -97,25 +100,33 @@ def check_feasible(spec: StudySpec, sampled: list[SubnetConfig]) -> None:
             best = (worst, binding, config)
     assert best is not None
     _, binding, nearest = best
-    reached = spec.costs(nearest)[binding.metric]
-    limit = binding.threshold(spec.full_costs)
+    reached, limit = spec.costs(nearest)[binding.metric], binding.threshold(spec.full_costs)
     raise InfeasibleError(
-        f"no sub-network of this space meets {str(binding)!r}: the nearest has {binding.metric} {reached:,.0f}, "
-        f"the bound is {limit:,.0f}; relax the constraint or widen the space",
+        f"no sub-network of this space meets {_listed(constraints)} ({len(set(sampled)):,} looked at): the "
+        f"nearest has {binding.metric} {reached:,.0f}, the bound is {limit:,.0f}; "
+        "relax the constraint or widen the space",
         str(binding),
         f"{binding.metric} = {reached:,.0f} with {_sizes(nearest)}",
     )
 
 
 def sample_space(space: SearchSpace) -> list[SubnetConfig]:
-    """Extreme points, a uniform ladder and random points: what feasibility is judged by."""
-    return _sample(space)
-
-
-def _sample(space: SearchSpace) -> list[SubnetConfig]:
+    """What feasibility is judged by: all of a small space, else extreme, evenly spaced and random points."""
+    if space.cardinality <= SAMPLES:
+        return [space.decode(point) for point in _points(space)]
     generator = np.random.default_rng(0)
-    random = [space.sample(generator) for _ in range(min(SAMPLES, 4 * space.cardinality))]
+    random = [space.sample(generator) for _ in range(SAMPLES)]
     return [space.smallest(), space.largest(), *space.uniform_ladder(20), *random]
+
+
+def _points(space: SearchSpace) -> Iterator[dict[str, int]]:
+    axes = [[d.to_parameter(value) for value in d.values] for d in space.dimensions]
+    names = [dimension.name for dimension in space.dimensions]
+    return (dict(zip(names, point, strict=True)) for point in itertools.product(*axes))
+
+
+def _listed(constraints: Sequence[Constraint]) -> str:
+    return " and ".join(repr(str(constraint)) for constraint in constraints)
 
 
 def _sizes(config: SubnetConfig) -> str:

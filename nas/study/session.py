@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import socket
@@ -13,12 +12,21 @@ from typing import Any, Final
 import numpy as np
 
 from nas.errors import StorageError
-from nas.search import Proposer, Seed
-from nas.search.proposer import Twin
+from nas.search import Proposer, Seed, Twin, initial_design
 from nas.study.history import baseline_metrics
 from nas.study.spec import StudySpec
 from search_spaces import SearchSpace, SpaceError, SubnetConfig
-from storage import Ledger, LeaseKeeper, Proposal, StudyRecord, StudyState, TrialRecord, TrialState
+from storage import (
+    FencedError,
+    LeaseKeeper,
+    Ledger,
+    Proposal,
+    StudyRecord,
+    StudyState,
+    TrialRecord,
+    TrialState,
+    TrialStateError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +46,16 @@ class _Known:
 
 
 class Session:
-    """Holds a study's lease and its in-memory sampler, from `open` to `close`.
+    """Holds a study's lease and its in-memory sampler, from its making to `close`.
 
-    One thread uses it. Each change is in the ledger before the sampler hears of it.
+    One thread uses it. A study without trials gets its initial design first, the full model at its head.
     """
+
+    _proposer: Proposer
+    _known: dict[str, _Known]
+    _num_points: int
+    _evaluated: set[int]
+    _baseline: dict[str, float]
 
     def __init__(self, ledger: Ledger, study: StudyRecord, spec: StudySpec, space: SearchSpace) -> None:
         self.ledger, self.spec, self.space = ledger, spec, space
@@ -55,15 +69,19 @@ class Session:
         try:
             self.ledger.set_study_state(self.lease, StudyState.RUNNING)
             self._restore()
+            if self._proposer.num_trials == 0:
+                self.propose_seeds(initial_design(space, spec.design, seed=spec.seed))
         except BaseException:
             self.close(StudyState.PAUSED)
             raise
 
     def close(self, state: StudyState, reason: str | None = None) -> None:
-        """Write the study's state and give the lease back."""
+        """Write the study's state and give the lease back; a study that another driver took is left alone."""
         try:
             if not self._keeper.lost:
                 self.ledger.set_study_state(self.lease, state, reason)
+        except FencedError as error:
+            logger.warning("study %r: its state was not written: %s", self._name, error)
         finally:
             self._keeper.__exit__(None, None, None)
             self.ledger.release(self.lease)
@@ -81,65 +99,75 @@ class Session:
     @property
     def num_evaluated(self) -> int:
         """Distinct sub-networks whose evaluation ended, well or badly."""
-        return self._num_evaluated
+        return len(self._evaluated)
 
     def propose_seeds(self, seeds: Sequence[Seed]) -> list[TrialRecord]:
         """Record sub-networks that no sampler chose; those over an exact budget become INFEASIBLE.
 
         The full model is exempt: it is the baseline. Known sub-networks are left out.
         """
-        proposals = []
+        proposals: dict[str, Proposal] = {}
         for seed in seeds:
             config = seed.config.canonical(self.spec.shape)
-            if config.key in self._known or any(p.key == config.key for p in proposals):
-                continue
-            is_exempt = seed.origin == "baseline:full"
-            proposals.append(self._proposal(config, self._encode(config), seed.origin, is_exempt=is_exempt))
-        return self._record(proposals, asked=False)
+            if config.key not in self._known and config.key not in proposals:
+                proposals[config.key] = self._proposal(config, self._encode(config), seed.origin)
+        return self._record([], list(proposals.values()))
 
     def ask(self, count: int) -> list[TrialRecord]:
         """New sub-networks to evaluate, at most `count`; fewer when the space has no more.
 
         What the sampler proposes besides is recorded too: known sub-networks as DUPLICATE with the known
-        result, those over an exact budget as INFEASIBLE.
+        result, those over an exact budget as INFEASIBLE. All are recorded at once, so that a driver that
+        dies leaves the whole batch or nothing.
         """
-        proposals: list[Proposal] = []
+        asked: list[Proposal] = []
         fresh: dict[str, int] = {}
         stale = 0
         while len(fresh) < count and stale < STALE_PROPOSALS and not self._is_exhausted(len(fresh)):
             parameters, attributes = self._proposer.ask()
             config = self.space.decode(parameters)
             proposal = self._proposal(config, parameters, "sampler", attributes=attributes, pending=fresh)
-            proposals.append(proposal)
+            asked.append(proposal)
             if proposal.state is TrialState.PROPOSED:
                 fresh[proposal.key] = self._proposer.num_trials - 1
                 stale = 0
             else:
                 stale += 1
                 self._proposer.tell(self._proposer.num_trials - 1, self._twin(proposal, is_open=False))
-        recorded = self._record(proposals, asked=True)
-        if len(fresh) < count and not self._is_exhausted(0):
-            recorded += self._record(self._random_proposals(count - len(fresh)), asked=False)
+        others: list[Proposal] = []
+        if len(fresh) < count and not self._is_exhausted(len(fresh)):
+            others = self._random_proposals(count - len(fresh), fresh)
+        recorded = self._record(asked, others)
         return [record for record in recorded if record.state is TrialState.PROPOSED]
 
-    def complete(self, number: int, metrics: Mapping[str, float], *, seconds: float | None = None) -> None:
-        """Record a result; the sampler hears of it with `tell`."""
+    def complete(
+        self, number: int, metrics: Mapping[str, float], *, seconds: float | None = None
+    ) -> TrialRecord:
+        """Record a result; the sampler hears of it with `tell`. The first result of a trial stays."""
         outcome = self.ledger.complete(self.study_id, number, metrics, seconds=seconds)
         if outcome == "conflict":
             logger.warning("trial %d has another result already; the first one stays", number)
+        return self.ended(number)
+
+    def fail(self, number: int, *, reason: str, message: str) -> TrialRecord:
+        """Record that a trial has no result, unless a driver that lost the study brought it after all."""
+        try:
+            self.ledger.fail(self.lease, number, reason=reason, message=message)
+        except TrialStateError as error:
+            logger.warning("trial %d ended before: %s", number, error)
+        return self.ended(number)
+
+    def ended(self, number: int) -> TrialRecord:
+        """Take note of a trial that ended, whoever wrote its result."""
         record = self.ledger.trial(self.study_id, number)
         self._known[record.key] = _Known(number, record.metrics)
-        self._num_evaluated += 1
+        self._evaluated.add(number)
         if record.origin == "baseline:full":
             self._baseline = {**record.costs, **(record.metrics or {})}
-
-    def fail(self, number: int, *, reason: str, message: str) -> None:
-        """Record that a trial has no result."""
-        self.ledger.fail(self.lease, number, reason=reason, message=message)
-        self._num_evaluated += 1
+        return record
 
     def tell(self, number: int) -> None:
-        """Let the sampler know how a trial ended."""
+        """Let the sampler know how a trial ended; harmless when it knows."""
         record = self.ledger.trial(self.study_id, number)
         self._proposer.tell(number, self._twin(record, is_open=False))
 
@@ -154,25 +182,30 @@ class Session:
         self._proposer = Proposer(
             self.space, self.spec.objectives, sampler=self.spec.sampler, seed=self.spec.seed, name=self._name
         )
-        self._known: dict[str, _Known] = {}
-        self._num_evaluated = sum(t.state in (TrialState.DONE, TrialState.FAILED) for t in trials)
+        self._known = {}
+        self._num_points = 0
+        self._evaluated = {t.number for t in trials if t.state in (TrialState.DONE, TrialState.FAILED)}
         for trial in trials:
-            if trial.state is not TrialState.DUPLICATE:
-                self._known[trial.key] = _Known(trial.number, trial.metrics)
+            self._note(trial)
             self._proposer.add(self._twin(trial, is_open=not trial.state.is_final))
         self._proposer.restore(record.sampler_state.get("sampler", {}))
 
-    def _record(self, proposals: Sequence[Proposal], *, asked: bool) -> list[TrialRecord]:
-        if not proposals:
+    def _record(self, asked: Sequence[Proposal], others: Sequence[Proposal]) -> list[TrialRecord]:
+        """Store what the sampler was asked for, then others, which it hears of now."""
+        if not asked and not others:
             return []
         state = {"sampler": self._proposer.state()}
-        records = self.ledger.propose(self.lease, proposals, sampler_state=state)
+        records = self.ledger.propose(self.lease, [*asked, *others], sampler_state=state)
         for record in records:
-            if record.state is not TrialState.DUPLICATE:
-                self._known[record.key] = _Known(record.number, None)
-            if not asked:
-                self._proposer.add(self._twin(record, is_open=not record.state.is_final))
+            self._note(record)
+        for record in records[len(asked) :]:
+            self._proposer.add(self._twin(record, is_open=not record.state.is_final))
         return records
+
+    def _note(self, trial: TrialRecord) -> None:
+        if trial.state is not TrialState.DUPLICATE:
+            self._known[trial.key] = _Known(trial.number, trial.metrics)
+            self._num_points += bool(trial.parameters)
 
     def _proposal(
         self,
@@ -182,24 +215,17 @@ class Session:
         *,
         attributes: Mapping[str, Any] | None = None,
         pending: Mapping[str, int] | None = None,
-        is_exempt: bool = False,
     ) -> Proposal:
         costs = self.spec.costs(config)
         known = self._known.get(config.key)
         state, reason, metrics, reused_from = TrialState.PROPOSED, None, None, None
-        broken = [
-            name
-            for name, violation in self.spec.violations(
-                costs, self.spec.full_costs, self.spec.exact_constraints
-            ).items()
-            if violation > 0
-        ]
+        broken = self._broken(costs)
         if known is not None:
             state, metrics, reused_from = TrialState.DUPLICATE, known.metrics, known.number
         elif pending is not None and config.key in pending:
             state, reused_from = TrialState.DUPLICATE, pending[config.key]
-        elif broken and not is_exempt:
-            state, reason = TrialState.INFEASIBLE, f"breaks {broken[0]}"
+        elif broken and origin != "baseline:full":
+            state, reason = TrialState.INFEASIBLE, f"breaks {next(iter(broken))}"
         return Proposal(
             key=config.key,
             config=config.to_json(),
@@ -213,7 +239,12 @@ class Session:
             reason=reason,
         )
 
-    def _random_proposals(self, count: int) -> list[Proposal]:
+    def _broken(self, costs: Mapping[str, float]) -> dict[str, float]:
+        """Budgets on exact costs that do not hold, and how far."""
+        violations = self.spec.violations(costs, self.spec.full_costs, self.spec.exact_constraints)
+        return {name: violation for name, violation in violations.items() if violation > 0}
+
+    def _random_proposals(self, count: int, pending: Mapping[str, int]) -> list[Proposal]:
         """Unknown sub-networks within budget, drawn at random: the sampler has none to offer."""
         generator = np.random.default_rng([self.spec.seed, self._proposer.num_trials])
         proposals: dict[str, Proposal] = {}
@@ -221,22 +252,15 @@ class Session:
             if len(proposals) == count:
                 break
             config = self.space.sample(generator)
-            if config.key in self._known or config.key in proposals:
+            if config.key in self._known or config.key in pending or config.key in proposals:
                 continue
-            proposal = self._proposal(config, self._encode(config), "sampler:random")
-            if proposal.state is TrialState.PROPOSED:
-                proposals[config.key] = proposal
+            if not self._broken(self.spec.costs(config)):
+                proposals[config.key] = self._proposal(config, self._encode(config), "sampler:random")
         return list(proposals.values())
 
     def _is_exhausted(self, pending: int) -> bool:
-        return len(self._known) + pending >= self.space.cardinality and self._all_known()
-
-    def _all_known(self) -> bool:
-        """Whether every point of a small space is a trial; called only when the count says it may be."""
-        axes = [[d.to_parameter(value) for value in d.values] for d in self.space.dimensions]
-        names = [dimension.name for dimension in self.space.dimensions]
-        points = (dict(zip(names, point, strict=True)) for point in itertools.product(*axes))
-        return all(self.space.decode(point).key in self._known for point in points)
+        """Whether every point of the space is a trial, or among `pending` new ones."""
+        return self._num_points + pending >= self.space.cardinality
 
     def _encode(self, config: SubnetConfig) -> dict[str, int]:
         try:
@@ -251,7 +275,8 @@ class Session:
         metrics = {**trial.costs, **(trial.metrics or {})}
         names = [objective.metric for objective in self.spec.objectives]
         is_measured = trial.metrics is not None and all(name in metrics for name in names)
-        is_told = is_measured or trial.state is TrialState.INFEASIBLE
+        # A repeated proposal over budget is told again, as the first one was.
+        is_told = is_measured or (trial.state is not TrialState.FAILED and bool(self._broken(trial.costs)))
         constraints = self.spec.constraints if is_measured else self.spec.exact_constraints
         return Twin(
             parameters=parameters,

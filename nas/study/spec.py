@@ -11,6 +11,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from nas.errors import ConfigError
 from nas.evaluation.target import Target
 from nas.objectives import EXACT_METRICS, MEASURED_METRICS, Constraint, Objective
 from search_spaces import ModelShape, SubnetConfig, Workload, cost
@@ -66,6 +67,12 @@ class StudySpec:
         return tuple(c for c in self.constraints if c.metric in MEASURED_METRICS)
 
     @property
+    def quality_metrics(self) -> tuple[str, ...]:
+        """Metrics that objectives and constraints name and that only an evaluator can measure."""
+        named = [*(o.metric for o in self.objectives), *(c.metric for c in self.constraints)]
+        return tuple(dict.fromkeys(m for m in named if m not in EXACT_METRICS and m not in MEASURED_METRICS))
+
+    @property
     def latency_metrics(self) -> set[str]:
         """Latency metrics that an objective or constraint names."""
         named = {o.metric for o in self.objectives} | {c.metric for c in self.constraints}
@@ -80,6 +87,17 @@ class StudySpec:
     ) -> dict[str, float]:
         """By constraint, how far it is broken; at most 0 where it holds."""
         return {str(c): c.violation(metrics[c.metric], baseline) for c in constraints if c.metric in metrics}
+
+    def check_measured(self, metrics: Mapping[str, float]) -> None:
+        """Refuse results that lack what an objective or a constraint names.
+
+        Raises:
+            ConfigError: with the missing metric and those that are there.
+        """
+        for metric in [*(o.metric for o in self.objectives), *(c.metric for c in self.constraints)]:
+            if metric not in metrics:
+                hint = "; give the study a target" if metric in self.latency_metrics else ""
+                raise ConfigError(f"{metric} was not measured; there is {', '.join(sorted(metrics))}{hint}")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict; `from_json` reads it back."""
@@ -128,7 +146,9 @@ def fingerprint(*, supernet_sha256: str, space_sha256: str, spec: StudySpec) -> 
         "objectives": _sha256([str(objective) for objective in spec.objectives]),
         "constraints": _sha256([str(constraint) for constraint in spec.constraints]),
         "target": _sha256(None if spec.target is None else spec.target.describe()),
-        "search": _sha256([spec.sampler, spec.seed, spec.design, spec.deterministic]),
+        "search": _sha256(
+            [spec.sampler, spec.seed, spec.design, spec.parallel if spec.deterministic else None]
+        ),
     }
 
 

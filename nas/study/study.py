@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import html
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import ConfigError, InfeasibleError
-from nas.evaluation import Evaluator, LatencyEvaluation, ScoreEvaluator, Target
+from nas.evaluation import Evaluator, LatencyEvaluation, Target
 from nas.objectives import Constraint, Objective, parse_constraints
-from nas.progress import Progress, progress_bar
-from nas.search import Seed
+from nas.progress import progress_bar
+from nas.study.asking import Asking
 from nas.study.driver import Limits, SearchDriver
 from nas.study.history import (
     baseline_metrics,
     front_of,
-    minimised,
     normalised_hypervolume,
     reference_point,
     trial_of,
 )
 from nas.study.ledger_errors import translated
 from nas.study.profile import Profile, check_feasible, profile, sample_space
+from nas.study.reporting import Callback, Reporter
+from nas.study.running import as_evaluator, drive, settle
+from nas.study.selection import best_trial
 from nas.study.session import Session
-from nas.study.spec import StudySpec, package_versions
+from nas.study.spec import StudySpec
 from nas.study.trial import Trial
 from nas.supernet import Supernet
 from search_spaces import ModelShape, SearchSpace, SubnetConfig
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from nas.export import ExportReport
 
 logger = logging.getLogger(__name__)
-
-Callback = Callable[["Study", Trial], None]
-SECONDS_BETWEEN_LOOKS: Final = 1.0
 
 
 class Study:
@@ -70,7 +68,7 @@ class Study:
         self.spec = spec
         self.supernet = supernet
         self._space = space
-        self._session: Session | None = None
+        self._asking: Asking | None = None
 
     def __enter__(self) -> Study:
         return self
@@ -80,9 +78,7 @@ class Study:
 
     def close(self) -> None:
         """Give the study back to other drivers, if `ask` had taken it, and close the database."""
-        if self._session is not None:
-            self._session.close(StudyState.PAUSED)
-            self._session = None
+        self._stop_asking()
         self._ledger.close()
 
     # Running
@@ -125,77 +121,67 @@ class Study:
             EvaluationFailedError: too many sub-networks cannot be evaluated.
         """
         supernet, space = self._required_supernet(), self._required_space()
-        if n_trials < 1:
-            raise ConfigError(f"n_trials is {n_trials}; it must be at least 1")
-        if self._session is not None:
+        limits = Limits(n_trials=n_trials, timeout_s=timeout, max_failed=max_failed)
+        if self._asking is not None:
             raise ConfigError("trials that ask() handed out are open; tell() them or close() the study first")
-        check_feasible(self.spec, sample_space(space))
         pool = workers or SerialPool()
-        state, reason = StudyState.FAILED, None
         with translated(), pool, progress_bar("search", enabled=show_progress_bar) as progress:
-            shown = _Shown(progress)
-            prepared = self._settle(as_evaluator(evaluator), supernet)
+            check_feasible(self.spec, sample_space(space))
+            prepared = settle(self, self._ledger, as_evaluator(evaluator, self.spec), supernet)
+            reporter = Reporter(
+                self, n_trials, progress=progress if show_progress_bar else None, callbacks=callbacks
+            )
             session = Session(self._ledger, self._ledger.study(self.name), self.spec, space)
-            try:
-                driver = SearchDriver(
-                    session,
-                    supernet,
-                    prepared,
-                    pool,
-                    latency=self._latency(latency_protocol),
-                    after_trial=lambda number: self._report(number, n_trials, shown, callbacks),
-                )
-                limits = Limits(n_trials=n_trials, timeout_s=timeout, max_failed=max_failed)
-                driver.run(limits, num_workers=getattr(pool, "num_workers", None) or 1)
-                state = StudyState.COMPLETED
-            except KeyboardInterrupt:
-                state, reason = StudyState.PAUSED, "interrupted"
-                raise
-            except Exception as error:
-                reason = str(error)[:500]
-                raise
-            finally:
-                session.close(state, reason)
+            latency = self._latency(latency_protocol)
+            driver = SearchDriver(session, supernet, prepared, pool, latency=latency, after_trial=reporter)
+            drive(driver, session, limits)
 
     def ask(self) -> Trial:
         """A sub-network to evaluate yourself; the study is yours until `close`.
 
+        The initial design comes first, the full model at its head, then what was enqueued, then what the
+        sampler chooses. A trial that an earlier process did not tell is handed out again.
+
         Raises:
+            InfeasibleError: a budget on an exact cost that no sub-network meets.
             ConfigError: the space has no sub-network left.
+            StorageError: another driver holds the study.
         """
         with translated():
-            session = self._own_session()
-            records = session.ask(1)
-            if not records:
-                raise ConfigError(f"the {session.space.kind} space has no further sub-network within budget")
-            session.ledger.dispatch(session.lease, records[0].number)
-        return self.trial(records[0].number)
+            number = self._asked().ask()
+        return self.trial(number)
 
     def tell(self, trial: Trial | int, metrics: Mapping[str, float] | None, *, reason: str = "bug") -> Trial:
-        """Report what `ask` asked for; None says that the evaluation failed.
+        """Report what `ask` asked for; None, or a value that is not finite, says that the evaluation failed.
 
         Args:
             trial: a trial or its number.
             metrics: measured values by name; costs are known.
             reason: why it failed.
+
+        Raises:
+            ConfigError: no such trial, one that has another result already, or metrics that are no numbers
+                or lack what the study searches for.
         """
         number = trial if isinstance(trial, int) else trial.number
         with translated():
-            session = self._own_session()
-            if metrics is None:
-                session.fail(number, reason=reason, message="reported by tell")
-            else:
-                session.complete(number, {name: float(value) for name, value in metrics.items()})
-            session.tell(number)
+            self._asked().tell(number, metrics, reason=reason)
         return self.trial(number)
 
     def enqueue(self, config: SubnetConfig) -> None:
-        """Put a sub-network before those that the sampler chooses."""
+        """Put a sub-network before those that the sampler chooses; one that is a trial already is left out.
+
+        Raises:
+            ConfigError: units that the model does not have.
+            StorageError: another driver holds the study.
+        """
+        was_asking = self._asking is not None
         with translated():
-            session = self._own_session()
-            session.propose_seeds([Seed(config=config, origin="seed:enqueued")])
-            session.close(StudyState.PAUSED)
-            self._session = None
+            try:
+                self._asked().enqueue(config)
+            finally:
+                if not was_asking:
+                    self._stop_asking()
 
     # Reading
 
@@ -217,7 +203,8 @@ class Study:
     def baseline(self) -> dict[str, float]:
         """Metrics of the full model as far as they are known."""
         with translated():
-            return baseline_metrics(self.spec, self._ledger.trials(self._id))
+            full = self._ledger.trial_by_key(self._id, SubnetConfig.full(self.spec.shape).key)
+        return baseline_metrics(self.spec, [] if full is None else [full])
 
     @property
     def best_trials(self) -> list[Trial]:
@@ -239,21 +226,7 @@ class Study:
         constraints = [*self.constraints, *parse_constraints(texts, metrics=names)]
         if not trials:
             raise InfeasibleError(f"study {self.name!r} has no evaluated sub-network yet; run it first")
-        baseline = self.baseline
-        worst = {t.number: _worst(t, constraints, baseline) for t in trials}
-        feasible = [t for t in trials if worst[t.number][0] <= 0]
-        if not feasible:
-            nearest = min(trials, key=lambda t: worst[t.number][0])
-            binding = worst[nearest.number][1]
-            assert binding is not None
-            reached = f"{binding.metric} = {nearest.metrics[binding.metric]:.6g}"
-            raise InfeasibleError(
-                f"none of {len(trials)} evaluated sub-networks meets {str(binding)!r}; the nearest is trial "
-                f"{nearest.number} with {reached}",
-                str(binding),
-                f"trial {nearest.number}: {reached}",
-            )
-        return min(feasible, key=lambda t: (minimised(t.values or (), self.objectives), t.number))
+        return best_trial(trials, self.objectives, constraints, self.baseline)
 
     @property
     def hypervolume(self) -> float | None:
@@ -266,7 +239,7 @@ class Study:
 
     @property
     def reference_point(self) -> list[float] | None:
-        """The hypervolume's reference with smaller meaning better, or None before the full model was measured."""
+        """The hypervolume's reference, smaller meaning better; None before the full model was measured."""
         return reference_point(self.objectives, self.baseline)
 
     @property
@@ -305,7 +278,7 @@ class Study:
     def trials_dataframe(self) -> Any:
         """All trials as a pandas DataFrame (extra `data`)."""
         try:
-            import pandas
+            pandas = import_module("pandas")
         except ModuleNotFoundError as error:
             raise ConfigError('a data frame needs pandas: pip install "subnas[data]"') from error
         rows = [
@@ -371,7 +344,8 @@ class Study:
     def _required_supernet(self) -> Supernet:
         if self.supernet is None:
             raise ConfigError(
-                f"study {self.name!r} was loaded without its supernet; pass supernet= to load_study to run or export"
+                f"study {self.name!r} was loaded without its supernet; "
+                "pass supernet= to load_study to run or export"
             )
         return self.supernet
 
@@ -380,86 +354,23 @@ class Study:
         assert self._space is not None
         return self._space
 
-    def _own_session(self) -> Session:
-        if self._session is None:
-            record = self._ledger.study(self.name)
-            self._session = Session(self._ledger, record, self.spec, self._required_space())
-        return self._session
+    def _asked(self) -> Asking:
+        if self._asking is None:
+            self._asking = Asking(self._ledger, self.name, self.spec, self._required_space())
+        return self._asking
+
+    def _stop_asking(self) -> None:
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.close()
 
     def _latency(self, protocol: LatencyProtocol | None) -> LatencyEvaluation | None:
         if self.spec.target is None:
             return None
         return LatencyEvaluation(target=self.spec.target, protocol=protocol or LatencyProtocol())
 
-    def _settle(self, evaluator: Evaluator, supernet: Supernet) -> Evaluator:
-        """Prepare the evaluator; refuse one that differs from the study's earlier runs."""
-        earlier = self.evaluators()
-        prepared = evaluator.prepare(supernet, earlier[-1] if earlier else None)
-        if earlier and earlier[-1]["sha256"] != prepared.sha256:
-            raise ConfigError(
-                f"study {self.name!r} was run with another evaluator (data, metrics or precision): "
-                f"{earlier[-1]}; now {prepared.describe()}; use the same, or create another study"
-            )
-        if not earlier:
-            facts = {**prepared.describe(), "sha256": prepared.sha256, "versions": package_versions()}
-            self._ledger.add_event(self._id, "evaluator", facts)
-        return prepared
-
-    def _report(
-        self, number: int, total: int, shown: _Shown, callbacks: Sequence[Callback]
-    ) -> None:
-        """Show progress at most once a second, and call the callbacks for each trial."""
-        if shown.is_due():
-            trials = self.trials
-            states = [trial.state for trial in trials]
-            done, failed = states.count(TrialState.DONE), states.count(TrialState.FAILED)
-            volume = normalised_hypervolume(trials, self.objectives, baseline_of(trials, self.spec))
-            text = f"front {len(front_of(trials, self.objectives))}"
-            text += "" if volume is None else f", hypervolume {volume:.4f}"
-            shown.progress(done + failed, total, f"{text}, {failed} failed" if failed else text)
-        if callbacks:
-            trial = self.trial(number)
-            for callback in callbacks:
-                callback(self, trial)
-
-
-@dataclass(slots=True)
-class _Shown:
-    """A progress bar that is fed now and then: each look reads the whole study."""
-
-    progress: Progress
-    last: float = 0.0
-
-    def is_due(self) -> bool:
-        now = time.monotonic()
-        if now - self.last < SECONDS_BETWEEN_LOOKS:
-            return False
-        self.last = now
-        return True
-
-
-def as_evaluator(evaluator: Evaluator | Callable[[Any], Any]) -> Evaluator:
-    """An evaluator as it is, a function wrapped in one."""
-    return evaluator if isinstance(evaluator, Evaluator) else ScoreEvaluator(score=evaluator)
-
 
 def baseline_of(trials: Sequence[Trial], spec: StudySpec) -> dict[str, float]:
     """Metrics of the full model among trials."""
     full = next((t for t in trials if t.origin == "baseline:full" and t.values is not None), None)
     return dict(spec.full_costs) if full is None else dict(full.metrics)
-
-
-def _worst(
-    trial: Trial, constraints: Sequence[Constraint], baseline: Mapping[str, float]
-) -> tuple[float, Constraint | None]:
-    """The most broken constraint of a trial, and how far."""
-    worst: tuple[float, Constraint | None] = (0.0, None)
-    for constraint in constraints:
-        if constraint.metric not in trial.metrics:
-            raise ConfigError(
-                f"{constraint.metric} was not measured in this study; there is {', '.join(sorted(trial.metrics))}"
-            )
-        violation = constraint.violation(trial.metrics[constraint.metric], baseline)
-        if worst[1] is None or violation > worst[0]:
-            worst = (violation, constraint)
-    return worst

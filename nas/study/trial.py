@@ -79,14 +79,20 @@ class Trial:
         layers = [
             (0, full.num_attention_heads, 0, full.intermediate_size)
             if units is None
-            else (units.num_attention_heads, full.num_attention_heads, count(units.ffn), full.intermediate_size)
+            else (
+                units.num_attention_heads,
+                full.num_attention_heads,
+                count(units.ffn),
+                full.intermediate_size,
+            )
             for units, full in zip(self.config.layers, self.study.shape.layers, strict=True)
         ]
         return skyline_svg(layers, count(self.config.hidden), self.study.shape.hidden_size)
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{value:,.6g}</td></tr>" for name, value in self.metrics.items()
+            f"<tr><td>{html.escape(name)}</td><td>{value:,.6g}</td></tr>"
+            for name, value in self.metrics.items()
         )
         title = html.escape(f"Trial {self.number} ({self.state.value.lower()}): {self.architecture}")
         return f"<h4>{title}</h4>{self.skyline()}<table>{rows}</table>"

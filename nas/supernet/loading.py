@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import torch
 import transformers
 from safetensors import SafetensorError
 from transformers import (
@@ -54,10 +55,12 @@ def load_pretrained(
     label_names: Sequence[str] | None = None,
     revision: str | None = None,
     dtype: str = "float32",
+    seed: int = 0,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
     """Load a model with a head for the task, and its tokenizer if it has one.
 
-    Only safetensors are read, no code of the model's author runs, and a folder never causes a download.
+    A fresh head is a function of `seed`. Only safetensors are read, no code of the model's author runs, and a
+    folder never causes a download.
 
     Raises:
         ConfigError: no such folder or hub id, unknown task, or labels that do not match.
@@ -76,7 +79,8 @@ def load_pretrained(
         config = AutoConfig.from_pretrained(str(source), **common)
         family_of(config.model_type)
         _label(config, task, num_labels, label_names)
-        with quiet_transformers():
+        with quiet_transformers(), torch.random.fork_rng():
+            torch.manual_seed(seed)
             model = TASKS[task].from_pretrained(
                 str(source), config=config, dtype=dtype, use_safetensors=True, **common
             )

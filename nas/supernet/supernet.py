@@ -70,6 +70,7 @@ class Supernet:
         num_labels: int | None = None,
         label_names: Sequence[str] | None = None,
         revision: str | None = None,
+        seed: int = 0,
     ) -> Supernet:
         """Build a supernet from a model folder or hub id.
 
@@ -79,13 +80,14 @@ class Supernet:
             num_labels: classes of a fresh head.
             label_names: their names, stored in the model's config.
             revision: commit of the hub's repository.
+            seed: of a fresh head.
 
         Raises:
             ConfigError: nothing can be loaded there.
             UnsupportedModelError: no family describes the architecture.
         """
         model, tokenizer = load_pretrained(
-            source, task=task, num_labels=num_labels, label_names=label_names, revision=revision
+            source, task=task, num_labels=num_labels, label_names=label_names, revision=revision, seed=seed
         )
         provenance = {"source": str(source), "revision": revision}
         return Supernet(model, task=task, tokenizer=tokenizer, provenance=provenance)

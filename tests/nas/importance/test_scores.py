@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def test_influence_is_one_minus_the_mean_cosine_over_real_tokens(
     mask = batch.inputs["attention_mask"].bool()
     expected = [
         1 - functional.cosine_similarity(before, after, dim=-1)[mask].mean()
-        for before, after in zip(states, states[1:], strict=False)
+        for before, after in pairwise(states)
     ]
     np.testing.assert_allclose(_score(subject, name, [batch]).layers, expected, **CLOSE)
 
@@ -176,9 +177,8 @@ def test_the_influence_of_an_identity_block_is_zero(make_subject: MakeSubject, t
 def test_magnitude_is_the_norm_of_all_weights_coupled_to_a_unit(make_subject: MakeSubject) -> None:
     subject = make_subject()
     block = subject.model.bert.encoder.layer[0]
-    neuron = [
-        block.intermediate.dense.weight[4], block.intermediate.dense.bias[4:5], block.output.dense.weight[:, 4],
-    ]  # fmt: skip
+    dense = block.intermediate.dense
+    neuron = [dense.weight[4], dense.bias[4:5], block.output.dense.weight[:, 4]]
     attention = block.attention
     head = [attention.output.dense.weight[:, 8:16]]
     for projection in (attention.self.query, attention.self.key, attention.self.value):

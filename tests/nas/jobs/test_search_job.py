@@ -52,7 +52,7 @@ def _config(folder: Path, **changes: Any) -> SearchConfig:
         "name": "tiny",
         "model": {"id": str(folder / "model"), "task": "sequence-classification"},
         "supernet": {
-            "finetune": {"passes": 30, "learning_rate": 1e-3},
+            "finetune": {"passes": 120, "learning_rate": 4e-3},
             "train": {"strategy": "sandwich", "passes": 40, "learning_rate": 1e-3},
             "calibration": 64,
         },
@@ -102,7 +102,7 @@ def test_a_larger_number_of_trials_continues_the_study(folder: Path) -> None:
 
 def test_a_supernet_of_other_settings_is_refused_by_its_folder(folder: Path) -> None:
     run_search(_config(folder)).close()
-    other = {"finetune": {"passes": 31, "learning_rate": 1e-3}, "train": None, "calibration": 64}
+    other = {"finetune": {"passes": 121, "learning_rate": 1e-3}, "train": None, "calibration": 64}
     with pytest.raises(nas.ConfigError, match=r"supernet made from another model, data or settings"):
         run_search(_config(folder, supernet=other))
 
@@ -129,8 +129,13 @@ def test_the_profile_needs_no_data_and_tells_an_infeasible_budget(folder: Path) 
 
 
 def test_a_metric_that_does_not_exist_is_told_before_the_model_is_loaded(folder: Path) -> None:
-    config = _config(folder, objectives=["max acuracy", "min num_parameters"], model={
-        "id": "nowhere", "task": "sequence-classification",
-    })
+    config = _config(
+        folder,
+        objectives=["max acuracy", "min num_parameters"],
+        model={
+            "id": "nowhere",
+            "task": "sequence-classification",
+        },
+    )
     with pytest.raises(nas.ConfigError, match="did you mean accuracy"):
         run_search(config)

@@ -1,0 +1,147 @@
+"""Latencies of a study: what is known already, what workers measured, and their figures as metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from nas.errors import EvaluationFailedError
+from nas.evaluation import LatencyEvaluation, LatencyResult, shape_key
+from search_spaces import ModelShape, SubnetConfig
+from storage import LatencyRecord, Ledger
+from workers import PairedSamples, Pool, Task
+
+#: A measurement that others disturbed is repeated so often.
+LATENCY_TRIES: Final = 3
+#: Time for a model to be built and a worker to be found, besides the sampling itself.
+SETUP_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 1.0
+#: Number of a task that measures outside any trial.
+NO_TRIAL: Final = -1
+
+
+class Latencies:
+    """The latency lane as the driver sees it.
+
+    Attributes:
+        reference_ms: the full model's latency, which ratios are multiplied by; set once it is known.
+    """
+
+    def __init__(self, ledger: Ledger, shape: ModelShape, evaluation: LatencyEvaluation) -> None:
+        self._ledger, self._shape, self._evaluation = ledger, shape, evaluation
+        self._full = SubnetConfig.full(shape)
+        self._target_id = evaluation.target.fingerprint().id
+        self.reference_ms = math.nan
+
+    def known(self, config: SubnetConfig) -> LatencyRecord | None:
+        """The newest usable measurement of a sub-network's shape, of whichever study."""
+        return self._ledger.latency(
+            shape_key(self._shape, config), self._target_id, self._evaluation.target.workload_sha256
+        )
+
+    def task(self, number: int, config: SubnetConfig) -> Task:
+        """What a worker must measure: the full model alone, any other shape beside it."""
+        payload = None if config == self._full else config.to_json()
+        timeout_s = SETUP_SECONDS + 10 * self._evaluation.protocol.max_seconds
+        return Task(number=number, payload=payload, lane="latency", timeout_s=timeout_s)
+
+    def store(self, config: SubnetConfig, result: LatencyResult) -> LatencyRecord:
+        """Keep a measurement, a disturbed one too."""
+        record = LatencyRecord(
+            shape_key=shape_key(self._shape, config),
+            target=self._target_id,
+            workload_sha256=self._evaluation.target.workload_sha256,
+            statistics=result.statistics,
+            samples=result.samples,
+            quality_flag=result.flag,
+            device=result.device,
+            valid=result.is_usable,
+        )
+        self._ledger.put_latency(record)
+        return record
+
+    def metrics(self, record: LatencyRecord) -> dict[str, float]:
+        """A measurement as metrics; the full model is its own reference."""
+        statistics = record.statistics
+        metrics = {"latency_is_quiet": float(record.quality_flag == "ok")}
+        if "ratio" in statistics:
+            ratio = statistics["ratio"]
+            metrics |= {
+                "latency_ratio": ratio,
+                "latency_ratio_low": statistics["ratio_low"],
+                "latency_ratio_high": statistics["ratio_high"],
+                "latency_ms": ratio * self.reference_ms,
+            }
+        else:
+            metrics |= {"latency_ratio": 1.0, "latency_ms": statistics["reference_ms"]}
+        if record.samples is not None:
+            cpu_ms = sorted(PairedSamples.from_bytes(record.samples).candidate_cpu_ms.tolist())
+            if cpu_ms[0] > 0:  # a GPU has no such clock
+                metrics["cpu_latency_ms"] = cpu_ms[len(cpu_ms) // 2]
+        return metrics
+
+    def optimistic(self, record: LatencyRecord) -> dict[str, float]:
+        """Metrics at the lower end of the ratio's interval."""
+        metrics = self.metrics(record)
+        low = metrics.get("latency_ratio_low")
+        if low is None:
+            return metrics
+        return metrics | {"latency_ratio": low, "latency_ms": low * self.reference_ms}
+
+    def measure(self, config: SubnetConfig, pool: Pool) -> LatencyRecord:
+        """Measure a shape outside any trial, while nothing else is in flight.
+
+        Raises:
+            EvaluationFailedError: it could not be measured, or stayed disturbed.
+        """
+        records: list[LatencyRecord] = []
+        while not is_settled(records):
+            records.append(self.store(config, self._measure_once(config, pool)))
+        best = best_of(records)
+        if not best.valid:
+            raise EvaluationFailedError(f"latency cannot be measured: {disturbed(records)}", "timeout")
+        return best
+
+    def _measure_once(self, config: SubnetConfig, pool: Pool) -> LatencyResult:
+        pool.submit(self.task(NO_TRIAL, config))
+        while True:
+            for completion in pool.wait(POLL_SECONDS):
+                if completion.task.number != NO_TRIAL or completion.retrying:
+                    continue
+                if completion.failure is not None:
+                    failure = completion.failure
+                    raise EvaluationFailedError(
+                        f"latency cannot be measured: {failure.message}", failure.reason
+                    )
+                result = completion.result
+                assert isinstance(result, LatencyResult)
+                return result
+
+
+def is_settled(records: Sequence[LatencyRecord]) -> bool:
+    """Whether a shape needs no further measurement: the last one was undisturbed, or tries are used up."""
+    return bool(records) and (records[-1].quality_flag != "contended" or len(records) >= LATENCY_TRIES)
+
+
+def best_of(records: Sequence[LatencyRecord]) -> LatencyRecord:
+    """The measurement to rank by: usable, then undisturbed, then the most precise."""
+    return min(records, key=lambda r: (not r.valid, r.quality_flag == "contended", _relative_width(r)))
+
+
+def disturbed(records: Sequence[LatencyRecord]) -> str:
+    """What to tell when no measurement was usable."""
+    tries = "one try" if len(records) == 1 else f"{len(records)} tries"
+    return (
+        f"it stayed {best_of(records).quality_flag} in {tries}; run on a quieter machine, or measure longer"
+    )
+
+
+def _relative_width(record: LatencyRecord) -> float:
+    figures = record.statistics
+    low, middle, high = (
+        ("ratio_low", "ratio", "ratio_high")
+        if "ratio" in figures
+        else ("reference_low_ms", "reference_ms", "reference_high_ms")
+    )
+    return (figures[high] - figures[low]) / figures[middle]

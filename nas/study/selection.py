@@ -1,0 +1,53 @@
+"""Choosing one trial under budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nas.errors import ConfigError, InfeasibleError
+from nas.objectives import Constraint, Objective
+from nas.study.history import minimised
+from nas.study.trial import Trial
+
+
+def best_trial(
+    trials: Sequence[Trial],
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    baseline: Mapping[str, float],
+) -> Trial:
+    """The best of evaluated trials in the first objective that meets all constraints.
+
+    Raises:
+        InfeasibleError: none does; it names the binding constraint and the nearest trial.
+        ConfigError: a constraint on a metric that was not measured.
+    """
+    worst = {t.number: _worst(t, constraints, baseline) for t in trials}
+    feasible = [t for t in trials if worst[t.number][0] <= 0]
+    if feasible:
+        return min(feasible, key=lambda t: (minimised(t.values or (), objectives), t.number))
+    nearest = min(trials, key=lambda t: worst[t.number][0])
+    binding = worst[nearest.number][1]
+    assert binding is not None
+    reached = f"{binding.metric} = {nearest.metrics[binding.metric]:.6g}"
+    raise InfeasibleError(
+        f"none of {len(trials)} evaluated sub-networks meets {str(binding)!r}; the nearest is trial "
+        f"{nearest.number} with {reached}",
+        str(binding),
+        f"trial {nearest.number}: {reached}",
+    )
+
+
+def _worst(
+    trial: Trial, constraints: Sequence[Constraint], baseline: Mapping[str, float]
+) -> tuple[float, Constraint | None]:
+    """The most broken constraint of a trial, and how far."""
+    worst: tuple[float, Constraint | None] = (0.0, None)
+    for constraint in constraints:
+        if constraint.metric not in trial.metrics:
+            measured = ", ".join(sorted(trial.metrics))
+            raise ConfigError(f"{constraint.metric} was not measured in this study; there is {measured}")
+        violation = constraint.violation(trial.metrics[constraint.metric], baseline)
+        if worst[1] is None or violation > worst[0]:
+            worst = (violation, constraint)
+    return worst

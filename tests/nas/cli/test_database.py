@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from storage import HEAD_REVISION
+
+
+@pytest.fixture
+def url(tmp_path, monkeypatch):
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    return f"sqlite:///{tmp_path / 'nas.db'}"
+
+
+def test_upgrade_makes_the_tables_and_current_names_their_revision(command, url):
+    assert command("db", "upgrade", url).out == f"{HEAD_REVISION}\n"
+    outcome = command("db", "current", url)
+    assert (outcome.code, outcome.out) == (0, f"{HEAD_REVISION}\n")
+    assert outcome.err == "the tables are up to date\n"
+
+
+def test_upgrade_of_new_tables_changes_nothing(command, url):
+    command("db", "upgrade", url)
+    assert command("db", "upgrade", url, "--json").json == {"before": HEAD_REVISION, "after": HEAD_REVISION}
+
+
+def test_a_database_of_a_newer_version_exits_with_5(command, url, tmp_path):
+    command("db", "upgrade", url)
+    with sqlite3.connect(tmp_path / "nas.db") as connection:
+        connection.execute("UPDATE nas_alembic_version SET version_num = '9999'")
+    outcome = command("db", "upgrade", url)
+    assert outcome.code == 5
+    assert "newer version" in outcome.err
+    assert "newer version" in command("db", "current", url).err
+
+
+def test_current_does_not_make_a_database(command, url, tmp_path):
+    assert command("db", "current", url).code == 5
+    assert not (tmp_path / "nas.db").exists()
+
+
+def test_a_url_of_another_kind_exits_with_2(command):
+    outcome = command("db", "current", "mysql://host/db")
+    assert outcome.code == 2
+    assert "not supported" in outcome.err

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("in_finished")
+
+
+@pytest.fixture
+def exported(command, tmp_path):
+    name = command("select", "tiny", "-q").out.strip()
+    outcome = command("export", name, "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    return tmp_path / "out"
+
+
+@pytest.mark.slow
+def test_an_exported_folder_can_be_verified(command, exported):
+    outcome = command("verify", exported)
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"ok: {exported}\n")
+    assert json.loads((exported / "nas.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_changed_folder_exits_with_6(command, exported):
+    (exported / "config.json").write_text("{}")
+    outcome = command("verify", exported)
+    assert (outcome.code, outcome.out) == (6, "")
+    assert "config.json" in outcome.err
+
+
+@pytest.mark.slow
+def test_an_export_is_replaced_only_when_told(command, exported):
+    name = command("select", "tiny", "-q").out.strip()
+    refused = command("export", name, "-o", exported)
+    assert refused.code == 2
+    assert "exists already" in refused.err
+    assert command("export", name, "-o", exported, "--overwrite", "-q").out == f"{exported}\n"
+
+
+@pytest.mark.slow
+def test_budgets_choose_the_trial_to_export(command, tmp_path):
+    where = ("--where", "num_parameters <= 0.6 * baseline")
+    key = command("select", "tiny", *where, "--json").json["number"]
+    command("export", "tiny", *where, "-o", tmp_path / "out")
+    assert f'"trial": {key}' in (tmp_path / "out" / "nas.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("tiny",), 2, "which trial of tiny?"),
+        (("tiny@3", "--where", "score >= 0"), 2, "names a trial"),
+        (("tiny@999",), 2, "has no trial 999"),
+        (("tinny@1",), 2, "stored studies: tiny"),
+        (("tiny", "--where", "num_parameters <= 10"), 3, "the nearest is"),
+        (("tiny@1", "--artifacts", "elsewhere"), 2, "elsewhere"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_and_nothing_is_written(
+    command, tmp_path, arguments, code, message
+):
+    outcome = command("export", *arguments, "-o", tmp_path / "out")
+    assert outcome.code == code
+    assert message in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_export_exits_with_2_or_6(command, tmp_path):
+    assert command("verify", tmp_path / "missing").code == 2

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from nas.cli.output import Column, Output
+
+
+def test_a_table_that_is_piped_is_never_cut(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    long = "x" * 300
+    Output().table([Column(title="a", align="left"), Column(title="b")], [[long, "1"], ["y", "22"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"{long}   1"
+    assert lines[2] == f"y{' ' * 301}22"
+
+
+def test_text_that_looks_like_markup_is_printed_as_it_is(capsys):
+    Output().text("[bold]a[/] :smile:")
+    Output().pairs({"b": "[red]"})
+    assert capsys.readouterr().out == "[bold]a[/] :smile:\nb  [red]\n"
+
+
+def test_json_keeps_letters_and_refuses_numbers_that_json_lacks(capsys):
+    Output().json({"a": "ü"})
+    assert capsys.readouterr().out == '{\n  "a": "ü"\n}\n'
+    with pytest.raises(ValueError, match="JSON"):
+        Output().json(float("nan"))
+
+
+def test_quiet_silences_information_but_no_warning():
+    logger = logging.getLogger("nas")
+    level = logger.level
+    try:
+        Output(quiet=True)
+        assert not logger.isEnabledFor(logging.INFO)
+        assert logger.isEnabledFor(logging.WARNING)
+    finally:
+        logger.setLevel(level)
