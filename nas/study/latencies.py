@@ -12,7 +12,7 @@ from search_spaces import ModelShape, SubnetConfig
 from storage import LatencyRecord, Ledger
 from workers import PairedSamples, Pool, Task
 
-#: A measurement that others disturbed is repeated so often.
+#: A measurement that others disturbed, or that is too imprecise to rank by, is tried so often.
 LATENCY_TRIES: Final = 3
 #: Time for a model to be built and a worker to be found, besides the sampling itself.
 SETUP_SECONDS: Final = 60.0
@@ -120,8 +120,10 @@ class Latencies:
 
 
 def is_settled(records: Sequence[LatencyRecord]) -> bool:
-    """Whether a shape needs no further measurement: the last one was undisturbed, or tries are used up."""
-    return bool(records) and (records[-1].quality_flag != "contended" or len(records) >= LATENCY_TRIES)
+    """Whether a shape needs no further measurement: the last one is good, or tries are used up."""
+    if not records or len(records) >= LATENCY_TRIES:
+        return bool(records)
+    return records[-1].valid and records[-1].quality_flag != "contended"
 
 
 def best_of(records: Sequence[LatencyRecord]) -> LatencyRecord:

@@ -43,11 +43,11 @@ def settle(study: Study, ledger: Ledger, evaluator: Evaluator, supernet: Superne
     return prepared
 
 
-def drive(driver: SearchDriver, session: Session, limits: Limits) -> None:
-    """Run a search and write how it ended, however it ended."""
+def drive(session: Session, limits: Limits, make_driver: Callable[[], SearchDriver]) -> None:
+    """Run a search, write how it ended, however it ended, and give the study back."""
     state, reason = StudyState.FAILED, None
     try:
-        reason = driver.run(limits)
+        reason = make_driver().run(limits)
         state = StudyState.COMPLETED if reason is None else StudyState.PAUSED
     except (KeyboardInterrupt, SystemExit):
         state, reason = StudyState.PAUSED, "interrupted"

@@ -164,11 +164,12 @@ class Session:
         self._evaluated.add(number)
         if record.origin == "baseline:full":
             self._baseline = {**record.costs, **(record.metrics or {})}
+        self._untold[number] = record
         return record
 
     def tell(self, number: int) -> None:
         """Let the sampler know how a trial ended; harmless when it knows."""
-        record = self.ledger.trial(self.study_id, number)
+        record = self._untold.pop(number, None) or self.ledger.trial(self.study_id, number)
         self._proposer.tell(number, self._twin(record, is_open=False))
 
     def open_trials(self) -> list[TrialRecord]:
@@ -188,6 +189,8 @@ class Session:
         for trial in trials:
             self._note(trial)
             self._proposer.add(self._twin(trial, is_open=not trial.state.is_final))
+        self._untold: dict[int, TrialRecord] = {}
+        self._stored_state = record.sampler_state
         self._proposer.restore(record.sampler_state.get("sampler", {}))
 
     def _record(self, asked: Sequence[Proposal], others: Sequence[Proposal]) -> list[TrialRecord]:
@@ -195,7 +198,9 @@ class Session:
         if not asked and not others:
             return []
         state = {"sampler": self._proposer.state()}
-        records = self.ledger.propose(self.lease, [*asked, *others], sampler_state=state)
+        changed = None if state == self._stored_state else state
+        records = self.ledger.propose(self.lease, [*asked, *others], sampler_state=changed)
+        self._stored_state = state
         for record in records:
             self._note(record)
         for record in records[len(asked) :]:

@@ -132,9 +132,18 @@ class Study:
                 self, n_trials, progress=progress if show_progress_bar else None, callbacks=callbacks
             )
             session = Session(self._ledger, self._ledger.study(self.name), self.spec, space)
-            latency = self._latency(latency_protocol)
-            driver = SearchDriver(session, supernet, prepared, pool, latency=latency, after_trial=reporter)
-            drive(driver, session, limits)
+            drive(
+                session,
+                limits,
+                lambda: SearchDriver(
+                    session,
+                    supernet,
+                    prepared,
+                    pool,
+                    latency=self._latency(latency_protocol),
+                    after_trial=reporter,
+                ),
+            )
 
     def ask(self) -> Trial:
         """A sub-network to evaluate yourself; the study is yours until `close`.

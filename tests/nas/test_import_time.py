@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import nas
 
 HEAVY = ("torch", "transformers", "ray", "sqlalchemy", "optuna")
 REPORT = f"import json, sys; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
@@ -31,7 +35,10 @@ print(json.dumps(shown))
 
 
 def lines_of(code: str) -> list[list[str]]:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(Path(nas.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

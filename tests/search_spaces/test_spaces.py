@@ -137,6 +137,11 @@ def test_a_uniform_space_does_not_hold_other_layers_than_its_order_keeps(bert_sh
     assert without_first in build_space("layer", bert_shape)
 
 
+def test_a_uniform_space_does_not_hold_the_model_without_layers(bert_shape: ModelShape) -> None:
+    with pytest.raises(SpaceError, match="keeps at least one layer"):
+        build_space("uniform", bert_shape).encode(SubnetConfig(hidden=48, layers=(None,) * 6))
+
+
 def test_a_space_does_not_hold_index_sets_that_are_no_prefix(bert_shape: ModelShape) -> None:
     full = SubnetConfig.full(bert_shape)
     odd = replace(full, layers=(LayerUnits(heads=(1, 2), ffn=96), *full.layers[1:]))

@@ -110,23 +110,24 @@ def score(model: torch.nn.Module) -> float:
 
 
 @pytest.fixture(scope="session")
-def finished(bert: Path) -> Path:
+def finished(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with nas.db and artifacts: study `tiny` has done, failed and infeasible trials."""
+    folder = tmp_path_factory.mktemp("finished")
     supernet = nas.Supernet.from_pretrained(bert / "bert", num_labels=2)
     supernet.rank("magnitude")
-    supernet.save(bert / "artifacts" / "tiny" / "supernet")
+    supernet.save(folder / "artifacts" / "tiny" / "supernet")
     study = nas.create_study(
         "tiny",
-        storage=f"sqlite:///{bert / 'nas.db'}",
+        storage=f"sqlite:///{folder / 'nas.db'}",
         supernet=supernet,
         objectives=["max score", "min num_parameters"],
-        constraints=["num_parameters <= 0.9 * baseline"],
+        constraints=["num_parameters <= 0.6 * baseline"],
         metrics=["score"],
         sampler="random",
     )
     with study:
         study.optimize(score, 14, max_failed=14)
-    return bert
+    return folder
 
 
 @pytest.fixture

@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
+import nas
 from nas.cli import errors
 from nas.errors import ExportVerificationError, StorageError, TooManyFailuresError
 
 NAS = [sys.executable, "-c", "from nas.cli import main; main()"]
 SEARCH = [*NAS, "search", "run", "job.yaml"]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("NAS_")} | {
+    "PYTHONPATH": str(Path(nas.__file__).parents[1])
+}
 
 
 @pytest.mark.parametrize(
@@ -72,30 +76,35 @@ def test_version_is_shown(command):
 
 def test_the_console_script_exits_with_the_code(tmp_path):
     done = subprocess.run(
-        [*NAS, "config", "check", "missing.yaml"], cwd=tmp_path, capture_output=True, check=False
+        [*NAS, "config", "check", "missing.yaml"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (2, b"")
 
 
 def test_a_closed_pipe_ends_quietly(tmp_path):
     command = f"{sys.executable} -c 'from nas.cli import main; main()' config schema | head -1"
-    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, check=False)
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=False
+    )
     assert (done.stdout, done.stderr) == (b"{\n", b"")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_search_exits_with_130_and_goes_on_later(bert, tmp_path, number):
+def test_an_interrupted_search_exits_with_130_and_leaves_the_study_paused(bert, tmp_path, number):
     folder = tmp_path / "job"
     shutil.copytree(bert, folder)
-    (folder / "nas.db").unlink(missing_ok=True)
     search = subprocess.Popen(
         [*SEARCH, "--set", "search.trials=100000", "--set", "search.sampler=random"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("NAS_")},
+        env=ENVIRONMENT,
     )
     try:
         _await_results(folder / "nas.db", search)

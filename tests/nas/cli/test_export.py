@@ -1,18 +1,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
+
+from nas.jobs import open_study
 
 pytestmark = pytest.mark.usefixtures("in_finished")
 
 
+@pytest.fixture(scope="module")
+def exported_once(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "out"
+    artifacts, url = finished / "artifacts", f"sqlite:///{finished / 'nas.db'}"
+    with open_study("tiny", url=url, artifacts=artifacts, with_supernet=True) as study:
+        study.export(study.best(), folder)
+    return folder
+
+
 @pytest.fixture
-def exported(command, tmp_path):
-    name = command("select", "tiny", "-q").out.strip()
-    outcome = command("export", name, "-o", tmp_path / "out")
-    assert outcome.code == 0, outcome.err
-    return tmp_path / "out"
+def exported(exported_once, tmp_path):
+    return shutil.copytree(exported_once, tmp_path / "out")
 
 
 @pytest.mark.slow
@@ -42,10 +51,12 @@ def test_an_export_is_replaced_only_when_told(command, exported):
 
 @pytest.mark.slow
 def test_budgets_choose_the_trial_to_export(command, tmp_path):
-    where = ("--where", "num_parameters <= 0.6 * baseline")
-    key = command("select", "tiny", *where, "--json").json["number"]
-    command("export", "tiny", *where, "-o", tmp_path / "out")
-    assert f'"trial": {key}' in (tmp_path / "out" / "nas.json").read_text()
+    where = ("--where", "num_parameters <= 0.5 * baseline")
+    number = command("select", "tiny", *where, "--json").json["number"]
+    outcome = command("export", "tiny", *where, "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert f"exporting trial {number}: " in outcome.err
+    assert f'"trial": {number}' in (tmp_path / "out" / "nas.json").read_text()
 
 
 @pytest.mark.parametrize(
@@ -68,5 +79,5 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_no_export_exits_with_2_or_6(command, tmp_path):
+def test_a_folder_that_is_not_there_exits_with_2(command, tmp_path):
     assert command("verify", tmp_path / "missing").code == 2

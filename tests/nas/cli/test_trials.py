@@ -19,10 +19,9 @@ def test_a_failed_trial_says_why(command):
 
 
 def test_an_infeasible_trial_says_which_budget_it_breaks(command):
-    assert (
-        "infeasible (layer drop): breaks num_parameters <= 0.9 * baseline"
-        in command("trials", "ls", "tiny").out
-    )
+    lines = [line for line in command("trials", "ls", "tiny").out.splitlines() if "infeasible" in line]
+    assert lines
+    assert all(line.endswith(": breaks num_parameters <= 0.6 * baseline") for line in lines)
 
 
 def test_the_front_holds_no_trial_that_another_dominates(command):

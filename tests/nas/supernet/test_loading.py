@@ -57,6 +57,13 @@ def test_a_tokenizer_beside_the_model_is_read(folder: Path) -> None:
     assert tokenizer("deep sea")["input_ids"] == [2, 5, 6, 3]
 
 
+def test_a_saved_supernet_brings_its_tokenizer_back(folder: Path, tmp_path: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "deep", "sea"]
+    BertTokenizerFast(vocab={word: index for index, word in enumerate(words)}).save_pretrained(folder)
+    again: Any = Supernet.load(Supernet.from_pretrained(folder).save(tmp_path / "supernet")).tokenizer
+    assert again("sea deep")["input_ids"] == [2, 6, 5, 3]
+
+
 def test_label_names_give_a_base_model_a_head_of_their_number(tmp_path: Path) -> None:
     config = BertConfig(
         vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=4
