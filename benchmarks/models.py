@@ -15,7 +15,7 @@ MINILM_12: Final = "MiniLM-L12"
 BERT_BASE: Final = "BERT-base"
 TINY: Final = "tiny"
 
-_SIZES: Final[dict[str, dict[str, int]]] = {
+_SIZES: Final[dict[str, dict[str, Any]]] = {
     MINILM: {"num_hidden_layers": 6, "hidden_size": 384, "intermediate_size": 1536},
     MINILM_12: {"num_hidden_layers": 12, "hidden_size": 384, "intermediate_size": 1536},
     BERT_BASE: {"num_hidden_layers": 12, "hidden_size": 768, "intermediate_size": 3072},
@@ -29,7 +29,8 @@ def random_model(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
     config = BertConfig(num_attention_heads=_HEADS, **_SIZES[name])
     model: PreTrainedModel = BertForSequenceClassification(config)
-    return model.eval()
+    model.train(mode=False)
+    return model
 
 
 def random_supernet(name: str) -> Supernet:

@@ -10,7 +10,7 @@ from workers import LatencyProtocol, PairedLatency, measure_pair
 from workers.intervals import Interval
 
 _FULL: Final = LatencyProtocol(
-    warmup_s=0.3, warmup_runs=2, min_pairs=30, max_seconds=20.0, relative_precision=0.01
+    warmup_s=0.3, warmup_runs=2, min_pairs=30, max_seconds=12.0, relative_precision=0.01
 )
 _QUICK: Final = LatencyProtocol(warmup_s=0.0, warmup_runs=1, min_pairs=3, max_seconds=0.2, min_sample_s=0.0)
 

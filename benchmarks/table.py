@@ -43,10 +43,12 @@ class Row:
     also: str = ""
 
 
-def line(row: Row, *, command: str) -> str:
-    """A row as a line of the table."""
+def line(row: Row, *, command: str, judged: bool = True) -> str:
+    """A row as a line of the table; one that is not judged shows its goal only."""
     goal = "" if row.goal is None else f"{row.goal.sign} {row.goal.bound:g}{_sign(row.unit)}"
-    met = "" if row.goal is None else "yes" if row.goal.is_met(row.figure.estimate) else "**no**"
+    met = ""
+    if row.goal is not None and judged:
+        met = "yes" if row.goal.is_met(row.figure.estimate) else "**no**"
     cells = (row.case, shown(row.figure, row.unit), goal, met, row.also, f"`{command}`")
     return f"| {' | '.join(cells)} |"
 

@@ -5,10 +5,10 @@ Heavy libraries are imported when a name that needs them is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas import _packages
+from nas._lazy import lazy
 from nas._version import __version__
 from nas.errors import (
     ConfigError,
@@ -45,8 +45,6 @@ _MODULES = {
     "search_spaces": ("Costs", "LayerUnits", "SearchSpace", "SubnetConfig", "Workload"),
     "workers": ("LatencyProtocol", "RayPool", "SerialPool"),
 }
-_EXPORTS = {name: module for module, names in _MODULES.items() for name in names}
-
 __all__ = [
     "Budget",
     "ConfigError",
@@ -94,13 +92,7 @@ __all__ = [
 
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        if name not in _EXPORTS:
-            raise AttributeError(f"module 'nas' has no attribute {name!r}")
-        value = getattr(import_module(_EXPORTS[name]), name)
-        globals()[name] = value
-        return value
+    __getattr__ = lazy(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -80,10 +80,12 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def command(*words: str, storage: str, artifacts: str | Path | None = None) -> str:
-    """A command line to be copied, with the options that it needs to find a study."""
+    """A command line to be copied, with the options that it needs to find a study; no password in it."""
+    from nas.config.models import mask_password
+
     options: list[str] = []
     if storage != os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE):
-        options += ["--storage", storage]
+        options += ["--storage", mask_password(storage)]
     if artifacts is not None and Path(artifacts) != DEFAULT_ARTIFACTS:
         options += ["--artifacts", str(artifacts)]
     return shlex.join(["nas", *words, *options])

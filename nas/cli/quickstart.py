@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from nas.cli.output import Output, note_commands
 from nas.cli.records import front_record, trial_record
 
 if TYPE_CHECKING:
-    from nas.jobs import QuickstartResult
+    from nas.jobs import QuickstartOptions, QuickstartResult
 
 
 def quickstart(
@@ -30,6 +31,9 @@ def quickstart(
         str | None, typer.Option("--data", metavar="FILE", help="Other examples than the bundled ones.")
     ] = None,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Sub-networks to evaluate.")] = 60,
+    passes: Annotated[
+        int | None, typer.Option("--passes", min=1, help="Training steps in all; fewer is faster and worse.")
+    ] = None,
     workers: Annotated[
         Literal["ray", "serial"], typer.Option("--workers", help="Ray on this machine, or this process.")
     ] = "ray",
@@ -41,8 +45,9 @@ def quickstart(
     from nas import jobs
 
     out = Output(as_json=as_json, quiet=quiet)
+    given: dict[str, Any] = {} if passes is None else {"passes": passes}
     options = jobs.QuickstartOptions(
-        folder=folder, model=model, data=data, trials=trials, workers=workers, seed=seed
+        folder=folder, model=model, data=data, trials=trials, workers=workers, seed=seed, **given
     )
     with resumable(_command_line(options)):
         result = jobs.run_quickstart(options, show_progress=not quiet)
@@ -95,8 +100,11 @@ def _say_next(result: QuickstartResult) -> None:
     note_commands([shlex.join(["nas", "verify", str(result.exported)]), shlex.join(search)])
 
 
-def _command_line(options: Any) -> list[str]:
-    words = ["nas", "quickstart", "--folder", str(options.folder), "--trials", str(options.trials)]
-    words += ["--workers", options.workers, "--seed", str(options.seed)]
-    words += ["--model", options.model] if options.model else []
-    return words + (["--data", options.data] if options.data else [])
+def _command_line(options: QuickstartOptions) -> list[str]:
+    """The same command with every option written out."""
+    given = {name: value for name, value in asdict(options).items() if value is not None}
+    return [
+        "nas",
+        "quickstart",
+        *(word for name, value in given.items() for word in (f"--{name}", str(value))),
+    ]

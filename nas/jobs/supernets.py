@@ -12,6 +12,7 @@ from typing import Any, Final
 from nas.config import SearchConfig
 from nas.data import EncodedDataset, encode
 from nas.errors import ConfigError
+from nas.jobs.bundled import published_name
 from nas.jobs.examples import Parts
 from nas.supernet import Supernet
 from nas.training import Budget, TrainOptions, train_supernet
@@ -34,10 +35,9 @@ def make_supernet(config: SearchConfig, parts: Parts, *, show_progress: bool) ->
     Raises:
         ConfigError: the folder holds a supernet made by other settings, or data does not fit the model.
     """
-    section = config.supernet
+    section, folder = config.supernet, supernet_folder(config)
     if section.checkpoint is not None:
-        return Supernet.load(section.checkpoint)
-    folder = supernet_folder(config)
+        return _from_checkpoint(section.checkpoint, folder)
     recipe = recipe_sha256(config, parts)
     if folder.exists():
         supernet = Supernet.load(folder)
@@ -56,6 +56,18 @@ def make_supernet(config: SearchConfig, parts: Parts, *, show_progress: bool) ->
     logger.info("supernet: saved in %s", folder)
     for stage in STAGES:
         shutil.rmtree(folder.parent / stage, ignore_errors=True)
+    return supernet
+
+
+def _from_checkpoint(checkpoint: str, folder: Path) -> Supernet:
+    """The given supernet, copied beside the study so that its sub-networks can be exported later."""
+    supernet = Supernet.load(checkpoint)
+    if not folder.exists():
+        supernet.save(folder)
+    elif Supernet.load(folder).sha256 != supernet.sha256:
+        raise ConfigError(
+            f"{folder} holds another supernet than {checkpoint}; delete the folder, or rename the study"
+        )
     return supernet
 
 
@@ -114,6 +126,7 @@ def _ranked(
         revision=config.model.revision,
         seed=config.search.seed,
     )
+    supernet.provenance["source"] = published_name(config.model.id)
     data = training_data(config, parts, supernet)
     if section.finetune is not None:
         logger.info("fine-tuning the full model: %d passes", section.finetune.passes)

@@ -121,22 +121,24 @@ class Session:
         dies leaves the whole batch or nothing.
         """
         asked: list[Proposal] = []
-        fresh: dict[str, int] = {}
-        stale = 0
-        while len(fresh) < count and stale < STALE_PROPOSALS and not self._is_exhausted(len(fresh)):
+        pending: dict[str, int] = {}
+        fresh = stale = 0
+        while fresh < count and stale < STALE_PROPOSALS and not self._is_exhausted(len(pending)):
             parameters, attributes = self._proposer.ask()
+            number = self._proposer.num_trials - 1
             config = self.space.decode(parameters)
-            proposal = self._proposal(config, parameters, "sampler", attributes=attributes, pending=fresh)
+            proposal = self._proposal(config, parameters, "sampler", attributes=attributes, pending=pending)
             asked.append(proposal)
+            if proposal.state is not TrialState.DUPLICATE:
+                pending[proposal.key] = number
             if proposal.state is TrialState.PROPOSED:
-                fresh[proposal.key] = self._proposer.num_trials - 1
-                stale = 0
+                fresh, stale = fresh + 1, 0
             else:
                 stale += 1
-                self._proposer.tell(self._proposer.num_trials - 1, self._twin(proposal, is_open=False))
+                self._proposer.tell(number, self._twin(proposal, is_open=False))
         others: list[Proposal] = []
-        if len(fresh) < count and not self._is_exhausted(len(fresh)):
-            others = self._random_proposals(count - len(fresh), fresh)
+        if fresh < count and not self._is_exhausted(len(pending)):
+            others = self._random_proposals(count - fresh, pending)
         recorded = self._record(asked, others)
         return [record for record in recorded if record.state is TrialState.PROPOSED]
 

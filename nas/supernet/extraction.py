@@ -57,10 +57,17 @@ def _copy_weights(small: nn.Module, shape: ModelShape, config: SubnetConfig, fam
                 layout = shape.by_name[_full_name(f"{path}.{name}" if path else name, prefix, old_index)]
                 kept = cut(parameter.detach(), layout, config, shape)
                 copies[id(parameter)] = nn.Parameter(
-                    kept.clone(memory_format=torch.contiguous_format), requires_grad=parameter.requires_grad
+                    _own_memory(kept, parameter), requires_grad=parameter.requires_grad
                 )
             owner._parameters[name] = copies[id(parameter)]
             _set_sizes(owner, name)
+
+
+def _own_memory(kept: torch.Tensor, full: torch.Tensor) -> torch.Tensor:
+    """A contiguous slice that shares nothing with the full weight; what was gathered is copied already."""
+    kept = kept.contiguous()
+    is_shared = kept.untyped_storage().data_ptr() == full.untyped_storage().data_ptr()
+    return kept.clone() if is_shared else kept
 
 
 def _full_name(name: str, blocks_path: str, old_index: dict[int, int]) -> str:

@@ -31,6 +31,11 @@ def test_a_command_names_only_what_differs_from_the_defaults(monkeypatch):
     )
 
 
+def test_a_command_shows_no_password(monkeypatch):
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    assert "secret" not in command("x", storage="postgresql://me:secret@host/db")
+
+
 def test_a_storage_of_the_environment_needs_no_option(monkeypatch):
     monkeypatch.setenv("NAS_STORAGE", "sqlite:///o.db")
     assert command("x", storage="sqlite:///o.db") == "nas x"

@@ -7,9 +7,9 @@ import pytest
 from transformers import AutoConfig
 
 import nas
-from nas.jobs import QuickstartOptions, run_quickstart
-from nas.jobs import quickstart as quickstart_module
-from nas.jobs.quickstart import BUDGET, MODEL_SHA256, bundled_model, quickstart_config
+from nas.jobs import QuickstartOptions, bundled, run_quickstart
+from nas.jobs.bundled import HUB_ID, MODEL_SHA256, bundled_model, published_name
+from nas.jobs.quickstart import BUDGET, quickstart_config
 from storage import TrialState
 
 
@@ -18,16 +18,17 @@ def test_the_bundled_model_is_found_and_its_weights_are_the_published_ones() -> 
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert digest == MODEL_SHA256
     assert AutoConfig.from_pretrained(folder).num_hidden_layers == 6
+    assert published_name(str(folder)) == HUB_ID
 
 
 def test_other_weights_in_the_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quickstart_module, "MODEL_SHA256", "0" * 64)
+    monkeypatch.setattr(bundled, "MODEL_SHA256", "0" * 64)
     with pytest.raises(nas.ConfigError, match="are not those of"):
         bundled_model()
 
 
 def test_without_the_package_the_hub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quickstart_module, "MODEL_PACKAGE", "no_such_package_here")
+    monkeypatch.setattr(bundled, "MODEL_PACKAGE", "no_such_package_here")
     assert bundled_model() == "sentence-transformers/all-MiniLM-L6-v2"
 
 
