@@ -10,7 +10,7 @@ from workers import LatencyProtocol, PairedLatency, measure_pair
 from workers.intervals import Interval
 
 _FULL: Final = LatencyProtocol(
-    warmup_s=0.3, warmup_runs=2, min_pairs=30, max_seconds=12.0, relative_precision=0.01
+    warmup_s=0.3, warmup_runs=2, min_pairs=30, max_seconds=20.0, relative_precision=0.01
 )
 _QUICK: Final = LatencyProtocol(warmup_s=0.0, warmup_runs=1, min_pairs=3, max_seconds=0.2, min_sample_s=0.0)
 
@@ -33,8 +33,8 @@ def paired_row(
     if is_speed_up:
         cpu, wall = _inverse(cpu), _inverse(wall)
     also = (
-        f"wall {shown(wall)}; {paired.candidate_p50_ms:.3g} against {paired.reference_p50_ms:.3g} ms wall, "
-        f"{paired.num_pairs} pairs"
+        f"wall {shown(wall)}; {_milliseconds(paired.candidate_p50_ms)} against "
+        f"{_milliseconds(paired.reference_p50_ms)} ms wall, {paired.num_pairs} pairs"
     )
     return Row(case=case, figure=cpu, goal=goal, also=also)
 
@@ -44,6 +44,10 @@ def _intervals(paired: PairedLatency) -> tuple[Interval, Interval]:
     if paired.cpu_ratio is None or paired.cpu_ratio_low is None or paired.cpu_ratio_high is None:
         raise RuntimeError("the CPU clock of this machine is too coarse for these calls")
     return Interval(estimate=paired.cpu_ratio, low=paired.cpu_ratio_low, high=paired.cpu_ratio_high), wall
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def _inverse(ratio: Interval) -> Interval:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from nas.errors import ConfigError, EvaluationFailedError
 from nas.evaluation import checked_metrics
 from nas.search import Seed
-from nas.study.profile import check_feasible, sample_space
+from nas.study.profile import require_feasible
 from nas.study.session import Session
 from nas.study.spec import StudySpec
 from search_spaces import SearchSpace, SubnetConfig
@@ -23,7 +23,7 @@ class Asking:
     """
 
     def __init__(self, ledger: Ledger, name: str, spec: StudySpec, space: SearchSpace) -> None:
-        check_feasible(spec, sample_space(space))
+        require_feasible(spec, space)
         self._session = Session(ledger, ledger.study(name), spec, space)
         self._waiting = deque(self._session.open_trials())
 

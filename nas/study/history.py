@@ -86,7 +86,7 @@ def normalised_hypervolume(
 ) -> float | None:
     """Hypervolume as a share of the box between reference and ideal (1 of what is maximised, 0 of costs).
 
-    None until the full model was measured, or where an objective has no known ideal.
+    None until the full model was measured. Where a maximised metric exceeds 1 it may exceed 1 too.
     """
     reference = reference_point(objectives, baseline)
     if reference is None:

@@ -76,6 +76,16 @@ def profile(spec: StudySpec, space: SearchSpace) -> Profile:
     )
 
 
+def require_feasible(spec: StudySpec, space: SearchSpace) -> None:
+    """Refuse budgets on exact costs that no sub-network of the space meets.
+
+    Raises:
+        InfeasibleError: with the binding constraint and what comes nearest.
+    """
+    if spec.exact_constraints:
+        check_feasible(spec, sample_space(space))
+
+
 def check_feasible(spec: StudySpec, sampled: Sequence[SubnetConfig]) -> None:
     """Refuse budgets on exact costs that none of the sub-networks meets.
 

@@ -35,7 +35,8 @@ def settle(study: Study, ledger: Ledger, evaluator: Evaluator, supernet: Superne
     if earlier and earlier[-1]["sha256"] != prepared.sha256:
         raise ConfigError(
             f"study {study.name!r} was run with another evaluator (data, metrics or precision): "
-            f"{earlier[-1]}; now {prepared.describe()}; use the same, or create another study"
+            f"{earlier[-1]}; now {prepared.describe()}; use the same (of a callable without source of its "
+            "own, the same version in nas.ScoreEvaluator), or create another study"
         )
     if not earlier:
         facts = {**prepared.describe(), "sha256": prepared.sha256, "versions": package_versions()}

@@ -23,7 +23,7 @@ from nas.study.history import (
     trial_of,
 )
 from nas.study.ledger_errors import translated
-from nas.study.profile import Profile, check_feasible, profile, sample_space
+from nas.study.profile import Profile, profile, require_feasible
 from nas.study.reporting import Callback, Reporter
 from nas.study.running import as_evaluator, drive, settle
 from nas.study.selection import best_trial
@@ -126,7 +126,7 @@ class Study:
             raise ConfigError("trials that ask() handed out are open; tell() them or close() the study first")
         pool = workers or SerialPool()
         with translated(), pool, progress_bar("search", enabled=show_progress_bar) as progress:
-            check_feasible(self.spec, sample_space(space))
+            require_feasible(self.spec, space)
             prepared = settle(self, self._ledger, as_evaluator(evaluator, self.spec), supernet)
             reporter = Reporter(
                 self, n_trials, progress=progress if show_progress_bar else None, callbacks=callbacks
