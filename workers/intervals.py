@@ -21,9 +21,13 @@ class Interval:
     high: float
 
     @property
-    def relative_half_width(self) -> float:
-        """Half the distance of the bounds, as a share of the estimate."""
-        return (self.high - self.low) / (2 * self.estimate) if self.estimate else math.inf
+    def half_width(self) -> float:
+        """Half the distance of the bounds."""
+        return (self.high - self.low) / 2
+
+    def is_within(self, relative: float, absolute: float = 0.0) -> bool:
+        """Whether half the interval is at most a share of the estimate, or at most `absolute`."""
+        return self.half_width <= max(relative * abs(self.estimate), absolute)
 
 
 def median_interval(values: np.ndarray, confidence: float) -> Interval:

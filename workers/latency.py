@@ -128,7 +128,13 @@ def measure_pair(
         return median_interval(wall[:, 0] / wall[:, 1], protocol.confidence)
 
     timer = timer or timer_for("cpu")
-    rounds = take_rounds((candidate, reference), protocol=protocol, timer=timer, statistic=ratio)
+    rounds = take_rounds(
+        (candidate, reference),
+        protocol=protocol,
+        timer=timer,
+        statistic=ratio,
+        absolute_precision=protocol.absolute_precision,
+    )
     wall, cpu = ratio(rounds.wall_ms), _cpu_ratio(rounds.cpu_ms, protocol)
     is_single_call = rounds.calls[0] == 1
     return PairedLatency(

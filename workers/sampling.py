@@ -32,6 +32,8 @@ class LatencyProtocol:
         warmup_runs: calls that each function makes at least before it is timed.
         min_pairs: samples taken at least, if time allows.
         relative_precision: half width of the interval, as a share of its estimate, at which sampling ends.
+        absolute_precision: half width of a ratio to the reference at which sampling ends whatever the ratio:
+            a shape of 2 % of the reference need not be known to 0.02 %.
         max_seconds: wall time after which sampling ends whatever the precision.
         min_sample_s: shorter calls are repeated until a sample lasts about so long.
         min_cpu_share: share of the processor below which a measurement counts as contended.
@@ -41,13 +43,14 @@ class LatencyProtocol:
     warmup_runs: int = 3
     min_pairs: int = 30
     relative_precision: float = 0.01
-    max_seconds: float = 4.0
+    absolute_precision: float = 0.0025
+    max_seconds: float = 3.0
     confidence: float = 0.95
     min_sample_s: float = 0.002
     min_cpu_share: float = 0.95
 
     def __post_init__(self) -> None:
-        for name in ("warmup_s", "warmup_runs", "min_sample_s"):
+        for name in ("warmup_s", "warmup_runs", "min_sample_s", "absolute_precision"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("min_pairs", "relative_precision", "max_seconds"):
@@ -86,6 +89,7 @@ def take_rounds(
     protocol: LatencyProtocol,
     timer: Timer,
     statistic: Statistic,
+    absolute_precision: float = 0.0,
 ) -> Rounds:
     """Time the functions in turn, each round in the reverse order of the last, until `statistic` is precise.
 
@@ -94,11 +98,17 @@ def take_rounds(
 
     Args:
         statistic: of wall times `(rounds, functions)`.
+        absolute_precision: half width of the statistic that is enough whatever its value.
     """
+
+    def is_precise(samples: np.ndarray) -> bool:
+        interval = statistic(samples[:, :, 0])
+        return interval.is_within(protocol.relative_precision, absolute_precision)
+
     with _garbage_collector_off():
         calls = tuple(_warm_up(function, protocol, timer) for function in functions)
         started, waited, pressure = timer.now_ns(), timer.waited_ns(), pressure_us()
-        samples, converged = _sample(functions, calls, protocol=protocol, timer=timer, statistic=statistic)
+        samples, converged = _sample(functions, calls, protocol=protocol, timer=timer, is_precise=is_precise)
         seconds = (timer.now_ns() - started) / 1e9
     total = Timing(*(samples * np.array(calls)[:, None]).sum(axis=(0, 1)))
     return Rounds(
@@ -118,7 +128,7 @@ def _sample(
     *,
     protocol: LatencyProtocol,
     timer: Timer,
-    statistic: Statistic,
+    is_precise: Callable[[np.ndarray], bool],
 ) -> tuple[np.ndarray, bool]:
     """Return nanoseconds a call `(rounds, functions, wall and CPU)` and whether they are precise enough."""
     give_up = timer.now_ns() + protocol.max_seconds * 1e9
@@ -132,10 +142,10 @@ def _sample(
         if len(rounds) < next_check:
             continue
         next_check = max(len(rounds) + 1, math.ceil(len(rounds) * _CHECK_GROWTH))
-        if _is_precise(_per_call(rounds, calls), protocol, statistic):
+        if is_precise(_per_call(rounds, calls)):
             return _per_call(rounds, calls), True
     samples = _per_call(rounds, calls)
-    return samples, len(rounds) >= protocol.min_pairs and _is_precise(samples, protocol, statistic)
+    return samples, len(rounds) >= protocol.min_pairs and is_precise(samples)
 
 
 def _warm_up(function: Callable[[], object], protocol: LatencyProtocol, timer: Timer) -> int:
@@ -152,10 +162,6 @@ def _warm_up(function: Callable[[], object], protocol: LatencyProtocol, timer: T
 
 def _per_call(rounds: Sequence[Sequence[Timing]], calls: Sequence[int]) -> np.ndarray:
     return np.array(rounds, dtype=np.float64) / np.array(calls, dtype=np.float64)[:, None]
-
-
-def _is_precise(samples: np.ndarray, protocol: LatencyProtocol, statistic: Statistic) -> bool:
-    return statistic(samples[:, :, 0]).relative_half_width <= protocol.relative_precision
 
 
 def _difference(after: int | None, before: int | None) -> int | None:

@@ -25,6 +25,7 @@ from workers import CpuTimer, EvaluatorFactory, LatencyProtocol, Timer, calibrat
 
 #: A disturbed measurement is still ranked if its ratio is known this well: pairs are disturbed alike.
 USABLE_PRECISION: Final = 0.05
+USABLE_HALF_WIDTH: Final = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from nas.study.spec import StudySpec, fingerprint
 from nas.study.study import Study
 from nas.supernet import Supernet
 from search_spaces import SearchSpace, Workload
-from storage import Ledger, UnknownStudyError
+from storage import Ledger, StudyExistsError
 
 DEFAULT_STORAGE: Final = "sqlite:///nas.db"
 MAX_NAME_LENGTH: Final = 200
@@ -66,22 +66,11 @@ def create_study(
     """
     with translated():
         chosen = supernet.space(space) if isinstance(space, str) else space
-        _check_name(name, seed)
-        _check(supernet, target, sampler, parallel)
-        check_design(enqueue)
-        if chosen.shape != supernet.shape:
-            raise ConfigError(
-                "the space was made for a model of another shape; make it with supernet.space()"
-            )
+        draft = draft_spec(
+            supernet, chosen, objectives=objectives, constraints=constraints, target=target, metrics=metrics
+        )
         spec = replace(
-            draft_spec(
-                supernet,
-                chosen,
-                objectives=objectives,
-                constraints=constraints,
-                target=target,
-                metrics=metrics,
-            ),
+            draft,
             sampler=sampler,
             seed=seed,
             design=tuple(enqueue),
@@ -89,18 +78,8 @@ def create_study(
             parallel=parallel,
             supernet=_facts(supernet),
         )
-        if spec.latency_metrics and target is None:
-            raise ConfigError(
-                f"{sorted(spec.latency_metrics)[0]} needs a target: "
-                "pass target=nas.Target.local(sequence_length=128)"
-            )
-        ledger = Ledger.open(storage)
-        try:
-            _create_or_check(ledger, name, spec, supernet, chosen, load_if_exists=load_if_exists)
-        except BaseException:
-            ledger.close()
-            raise
-    return Study(ledger, name, spec, supernet=supernet, space=chosen)
+        _check(name, spec, supernet, chosen)
+        return _open(storage, name, spec, supernet, chosen, load_if_exists=load_if_exists)
 
 
 def draft_spec(
@@ -189,20 +168,33 @@ def _is_switch(name: str) -> bool:
     )
 
 
-def _check_name(name: str, seed: int) -> None:
+def _check(name: str, spec: StudySpec, supernet: Supernet, space: SearchSpace) -> None:
+    """Refuse settings that could not be run."""
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise ConfigError(f"study name {name[:80]!r}: give 1 to {MAX_NAME_LENGTH} printable characters")
-    if not 0 <= seed < MAX_SEED:
-        raise ConfigError(f"seed is {seed}; it must be 0 or more, and below {MAX_SEED}")
+    if not 0 <= spec.seed < MAX_SEED:
+        raise ConfigError(f"seed is {spec.seed}; it must be 0 or more, and below {MAX_SEED}")
+    if spec.sampler not in known_samplers():
+        raise ConfigError(f"unknown sampler {spec.sampler!r}; allowed are {', '.join(known_samplers())}")
+    if spec.parallel < 1:
+        raise ConfigError(f"parallel is {spec.parallel}; it must be at least 1")
+    check_design(spec.design)
+    if space.shape != supernet.shape:
+        raise ConfigError("the space was made for a model of another shape; make it with supernet.space()")
+    _check_target(spec, supernet)
 
 
-def _check(supernet: Supernet, target: Target | None, sampler: str, parallel: int) -> None:
-    if sampler not in known_samplers():
-        raise ConfigError(f"unknown sampler {sampler!r}; allowed are {', '.join(known_samplers())}")
-    if parallel < 1:
-        raise ConfigError(f"parallel is {parallel}; it must be at least 1")
+def _check_target(spec: StudySpec, supernet: Supernet) -> None:
+    target = spec.target
+    if target is None:
+        if spec.latency_metrics:
+            raise ConfigError(
+                f"{sorted(spec.latency_metrics)[0]} needs a target: "
+                "pass target=nas.Target.local(sequence_length=128)"
+            )
+        return
     longest = getattr(supernet.model.config, "max_position_embeddings", None)
-    if target is not None and longest is not None and target.sequence_length > longest:
+    if longest is not None and target.sequence_length > longest:
         raise ConfigError(
             f"target {target.name} has sequence_length {target.sequence_length}; "
             f"the model takes at most {longest}"
@@ -228,24 +220,29 @@ def _facts(supernet: Supernet) -> dict[str, Any]:
     }
 
 
-def _create_or_check(
-    ledger: Ledger,
+def _open(
+    storage: str,
     name: str,
     spec: StudySpec,
     supernet: Supernet,
     space: SearchSpace,
     *,
     load_if_exists: bool,
-) -> None:
+) -> Study:
+    """Store a study, or find that the one of that name is the same."""
     expected = fingerprint_of(spec, supernet, space)
-    if load_if_exists:
+    ledger = Ledger.open(storage)
+    try:
         try:
+            ledger.create_study(name, spec=spec.to_json(), fingerprint=expected, seed=spec.seed)
+        except StudyExistsError:
+            if not load_if_exists:
+                raise
             _check_same(ledger, name, expected)
-        except UnknownStudyError:
-            pass
-        else:
-            return
-    ledger.create_study(name, spec=spec.to_json(), fingerprint=expected, seed=spec.seed)
+    except BaseException:
+        ledger.close()
+        raise
+    return Study(ledger, name, spec, supernet=supernet, space=space)
 
 
 def _check_same(ledger: Ledger, name: str, expected: dict[str, str]) -> None:

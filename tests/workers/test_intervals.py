@@ -43,4 +43,6 @@ def test_more_confidence_never_narrows_the_interval(values: list[float]) -> None
 
 
 def test_an_estimate_of_zero_has_no_relative_precision() -> None:
-    assert Interval(estimate=0.0, low=0.0, high=1.0).relative_half_width == math.inf
+    assert not Interval(estimate=0.0, low=0.0, high=1.0).is_within(0.01)
+    assert Interval(estimate=0.02, low=0.018, high=0.022).is_within(0.01, absolute=0.0025)
+    assert not Interval(estimate=0.02, low=0.018, high=0.022).is_within(0.01)

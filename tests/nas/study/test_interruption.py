@@ -24,16 +24,27 @@ def history(study: Study) -> list[Any]:
     return [(t.number, t.key, t.parameters, t.state, t.metrics) for t in study.trials]
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    ("interruption", "options"),
+    [
+        (KeyboardInterrupt, {"sampler": "nsga2"}),
+        (SystemExit, {"sampler": "tpe"}),
+        (KeyboardInterrupt, {"sampler": "nsga2", "deterministic": True}),
+    ],
+)
 def test_an_interrupted_search_is_paused_and_goes_on_with_nothing_repeated_or_lost(
-    make_study: MakeStudy, counted: Any, raising: Any, interruption: type[BaseException]
+    make_study: MakeStudy,
+    counted: Any,
+    raising: Any,
+    interruption: type[BaseException],
+    options: dict[str, Any],
 ) -> None:
-    whole = make_study("whole", sampler="nsga2")
+    whole = make_study("whole", **options)
     whole.optimize(counted.evaluator, TOTAL)
     counted.calls.clear()
     counted.version = "parts"
-    counted.at |= {call: raising(interruption()) for call in (0, 4, 5, 25)}
-    parts = make_study("parts", sampler="nsga2")
+    counted.at |= {call: raising(interruption()) for call in (0, 4, 5, 27)}
+    parts = make_study("parts", **options)
     for _ in range(4):
         with pytest.raises(interruption):
             parts.optimize(counted.evaluator, TOTAL)
