@@ -84,7 +84,10 @@ class _DatasetFactory:
 
     def __call__(self, arrays: Mapping[str, np.ndarray]) -> _DatasetWorker:
         dtype = torch.bfloat16 if self.evaluator.precision == "bfloat16" else torch.float32
-        return _DatasetWorker(assemble(self.skeleton, arrays, dtype=dtype), self.evaluator)
+        supernet = assemble(self.skeleton, arrays, dtype=dtype)
+        if torch.cuda.is_available():  # Ray shows a worker only its own GPUs; not run on one here
+            supernet.model.to("cuda")
+        return _DatasetWorker(supernet, self.evaluator)
 
 
 class _DatasetWorker:
@@ -117,9 +120,11 @@ def predict(
 
 def _forward(supernet: Supernet, config: SubnetConfig, batches: Sequence[Batch], examples: int) -> np.ndarray:
     logits = np.empty((examples, _num_labels(supernet)), np.float32)
+    device = next(supernet.model.parameters()).device
     with supernet.active(config) as model, torch.inference_mode():
         for batch in batches:
-            logits[batch.indices] = model(**batch.inputs).logits.float().numpy()
+            inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+            logits[batch.indices] = model(**inputs).logits.float().cpu().numpy()
     return logits
 
 

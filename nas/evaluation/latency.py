@@ -23,7 +23,8 @@ from search_spaces import ModelShape, SubnetConfig
 from search_spaces.units import count
 from workers import CpuTimer, EvaluatorFactory, LatencyProtocol, Timer, calibrate, measure_pair, timer_for
 
-#: A disturbed measurement is still ranked if its ratio is known this well: pairs are disturbed alike.
+#: A disturbed measurement is still ranked if its ratio is known this well, as a share of it or of the full
+#: model: pairs are disturbed alike.
 USABLE_PRECISION: Final = 0.05
 USABLE_HALF_WIDTH: Final = 0.005
 
@@ -49,8 +50,9 @@ class LatencyResult:
         """Whether a ratio is known well enough to be ranked, whatever the flag."""
         if "ratio" not in self.statistics:
             return True
-        width = self.statistics["ratio_high"] - self.statistics["ratio_low"]
-        return width / 2 <= USABLE_PRECISION * self.statistics["ratio"]
+        return half_width(self.statistics) <= max(
+            USABLE_PRECISION * self.statistics["ratio"], USABLE_HALF_WIDTH
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,11 @@ class LatencyEvaluation:
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
         """What the lane's worker is built with; its payload is a sub-network's JSON, or None to calibrate."""
         return _LatencyFactory(self, skeleton)
+
+
+def half_width(statistics: Mapping[str, float]) -> float:
+    """Half the interval of a measured ratio."""
+    return (statistics["ratio_high"] - statistics["ratio_low"]) / 2
 
 
 def shape_key(shape: ModelShape, config: SubnetConfig) -> str:

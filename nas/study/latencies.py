@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nas.errors import EvaluationFailedError
 from nas.evaluation import LatencyEvaluation, LatencyResult, shape_key
+from nas.evaluation.latency import half_width
 from search_spaces import ModelShape, SubnetConfig
 from storage import LatencyRecord, Ledger
 from workers import PairedSamples, Pool, Task
 
 #: A measurement that others disturbed, or that is too imprecise to rank by, is tried so often.
 LATENCY_TRIES: Final = 3
+#: A disturbed measurement is not repeated if its ratio is known this well, as a share of it or of the full
+#: model.
+SETTLED_PRECISION: Final = 0.02
+SETTLED_HALF_WIDTH: Final = 0.0025
 #: Time for a model to be built and a worker to be found, besides the sampling itself.
 SETUP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 1.0
@@ -123,7 +128,14 @@ def is_settled(records: Sequence[LatencyRecord]) -> bool:
     """Whether a shape needs no further measurement: the last one is good, or tries are used up."""
     if not records or len(records) >= LATENCY_TRIES:
         return bool(records)
-    return records[-1].valid and records[-1].quality_flag != "contended"
+    last = records[-1]
+    return last.valid and (last.quality_flag != "contended" or _is_precise(last.statistics))
+
+
+def _is_precise(statistics: Mapping[str, float]) -> bool:
+    if "ratio" not in statistics:
+        return False
+    return half_width(statistics) <= max(SETTLED_PRECISION * statistics["ratio"], SETTLED_HALF_WIDTH)
 
 
 def best_of(records: Sequence[LatencyRecord]) -> LatencyRecord:

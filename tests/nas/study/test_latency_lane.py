@@ -160,13 +160,25 @@ def test_a_baseline_whose_quality_is_known_only_needs_its_latency(
 def test_a_disturbed_measurement_is_repeated_and_the_undisturbed_one_ranked(
     make_study: MakeStudy, wave: Any, script: type[Scripted], ledger: Ledger
 ) -> None:
-    script.others = [measured(0.9, flag="contended"), measured(0.8, flag="contended"), measured(0.6)]
+    wide = {"flag": "contended", "half_width": 0.03}
+    script.others = [measured(0.9, **wide), measured(0.8, **wide), measured(0.6)]
     study = make_study(objectives=OBJECTIVES, target=TARGET)
     study.optimize(wave, 2)
     assert study.trials[1].metrics["latency_ratio"] == 0.6
     assert study.trials[1].metrics["latency_is_quiet"] == 1.0
     assert study.trials[1].attempts == 1
     assert [record.quality_flag for record in rows(ledger)] == ["ok", "contended", "contended", "ok"]
+
+
+@pytest.mark.parametrize(("ratio", "half_width"), [(0.9, 0.02), (0.02, 0.12)])
+def test_a_disturbed_measurement_that_is_precise_is_flagged_and_not_repeated(
+    make_study: MakeStudy, wave: Any, script: type[Scripted], ratio: float, half_width: float
+) -> None:
+    script.others = [measured(ratio, flag="contended", half_width=half_width), measured(0.6)]
+    study = make_study(objectives=OBJECTIVES, target=TARGET)
+    study.optimize(wave, 2)
+    assert study.trials[1].metrics["latency_ratio"] == ratio
+    assert study.trials[1].metrics["latency_is_quiet"] == 0.0
 
 
 def test_what_stays_disturbed_is_ranked_where_its_ratio_is_known_well(
