@@ -86,7 +86,8 @@ class _DatasetFactory:
         dtype = torch.bfloat16 if self.evaluator.precision == "bfloat16" else torch.float32
         supernet = assemble(self.skeleton, arrays, dtype=dtype)
         if torch.cuda.is_available():  # Ray shows a worker only its own GPUs; not run on one here
-            supernet.model.to("cuda")
+            model: Any = supernet.model
+            model.to("cuda")
         return _DatasetWorker(supernet, self.evaluator)
 
 

@@ -170,7 +170,7 @@ def test_a_disturbed_measurement_is_repeated_and_the_undisturbed_one_ranked(
     assert [record.quality_flag for record in rows(ledger)] == ["ok", "contended", "contended", "ok"]
 
 
-@pytest.mark.parametrize(("ratio", "half_width"), [(0.9, 0.02), (0.02, 0.12)])
+@pytest.mark.parametrize(("ratio", "half_width"), [(0.9, 0.019), (0.02, 0.12)])
 def test_a_disturbed_measurement_that_is_precise_is_flagged_and_not_repeated(
     make_study: MakeStudy, wave: Any, script: type[Scripted], ratio: float, half_width: float
 ) -> None:
