@@ -16,7 +16,7 @@ POSTGRES_URL = os.environ.get("NAS_TEST_POSTGRES_URL")
 BACKENDS = ["sqlite", "postgresql"] if POSTGRES_URL else ["sqlite"]
 
 if os.environ.get("CI") and not POSTGRES_URL:
-    raise RuntimeError("CI runs the tests of PostgreSQL for real: set NAS_TEST_POSTGRES_URL, as .ci/postgres does")
+    raise RuntimeError("CI tests PostgreSQL for real: set NAS_TEST_POSTGRES_URL, as .ci/postgres does")
 
 OpenLedger = Callable[[], Ledger]
 MakeProposal = Callable[..., Proposal]
