@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import isfunction
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import optuna
 import torch
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -23,7 +24,7 @@ from benchmarks.stopwatch import Stopwatch, Time
 from nas.families import family_of
 from nas.objectives import parse_objectives
 from nas.search import Proposer
-from nas.search.proposer import Twin
+from nas.search.proposer import POPULATION, Twin
 from nas.study.session import Session
 from nas.study.spec import StudySpec
 from search_spaces import ModelShape, SearchSpace, Workload, build_space
@@ -31,6 +32,11 @@ from storage import Ledger, StudyState, TrialRecord
 
 _LAYERS: Final = 20
 _NAME: Final = "benchmark"
+_SAMPLERS: Final[Mapping[str, Callable[[], BaseSampler]]] = {
+    "random": lambda: RandomSampler(seed=1),
+    "nsga2": lambda: NSGAIISampler(population_size=POPULATION, seed=1),
+    "tpe": lambda: TPESampler(multivariate=True, n_startup_trials=POPULATION, seed=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,8 @@ class Optunas(Study):
         ours.copy_to(storage)
         self.storage = Stopwatch(storage, _methods_of(RDBStorage))
         self.dispatch = Stopwatch(storage, ())
-        sampler = Proposer(ours.space, ours.spec.objectives, sampler=ours.spec.sampler, seed=1).study.sampler
-        self.study = optuna.load_study(study_name=_NAME, storage=storage, sampler=sampler)
+        sampler = _SAMPLERS[ours.spec.sampler]
+        self.study = optuna.load_study(study_name=_NAME, storage=storage, sampler=sampler())
         self._rdb = storage
         self._space, self._spec = ours.space, ours.spec
         self._distributions = _distributions(ours.space)

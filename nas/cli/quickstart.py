@@ -30,7 +30,7 @@ def quickstart(
     data: Annotated[
         str | None, typer.Option("--data", metavar="FILE", help="Other examples than the bundled ones.")
     ] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Sub-networks to evaluate.")] = 60,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Sub-networks to evaluate.")] = 48,
     passes: Annotated[
         int | None, typer.Option("--passes", min=1, help="Training steps in all; fewer is faster and worse.")
     ] = None,

@@ -44,8 +44,8 @@ class QuickstartOptions:
     folder: Path = Path("quickstart")
     model: str | None = None
     data: str | None = None
-    trials: int = 60
-    passes: int = 1050
+    trials: int = 48
+    passes: int = 900
     workers: Literal["ray", "serial"] = "ray"
     seed: int = 0
 

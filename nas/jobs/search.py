@@ -45,6 +45,9 @@ def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
     )
     Path(config.storage.artifacts).mkdir(parents=True, exist_ok=True)
     study = open_config_study(config, supernet)
+    logger.info(
+        "search: %d sub-networks with %s; starting workers", config.search.trials, config.search.sampler
+    )
     try:
         study.optimize(
             evaluator,

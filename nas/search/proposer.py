@@ -22,6 +22,7 @@ from optuna.trial import TrialState, create_trial
 
 from nas.errors import ConfigError
 from nas.objectives import Objective
+from nas.search.known_space import KnownSpaceSampler
 from search_spaces import SearchSpace
 
 POPULATION: Final = 20
@@ -149,7 +150,7 @@ class Proposer:
 
     def _fresh_sampler(self, number: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        return _SAMPLERS[self._sampler](seed)
+        return KnownSpaceSampler(_SAMPLERS[self._sampler](seed), self._distributions)
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[Literal["maximize", "minimize"]]:
