@@ -62,4 +62,4 @@ def test_an_interruption_says_how_to_go_on(command, asked, monkeypatch):
     monkeypatch.setattr(jobs, "run_quickstart", interrupted)
     outcome = command("quickstart", "--folder", "f", "--passes", "6")
     assert outcome.code == 130
-    assert "nas quickstart --folder f --trials 60 --passes 6 --workers ray --seed 0\n" in outcome.err
+    assert "nas quickstart --folder f --trials 48 --passes 6 --workers ray --seed 0\n" in outcome.err
