@@ -22,7 +22,6 @@ from benchmarks.studies import Optunas, Ours, Trial
 from benchmarks.table import Goal, Row, median_of, shown
 
 SAMPLERS: Final = ("random", "nsga2", "tpe")
-_STRETCH: Final = 100
 _GOAL: Final = Goal(">=", 20.0)
 _FLAT: Final = Goal("<=", 1.2)
 
@@ -36,13 +35,13 @@ def run(*, quick: bool) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             rows += _compare(sampler, Path(folder), trials=trials, pairs=pairs)
     with tempfile.TemporaryDirectory() as folder:
-        rows.append(_many("random", Path(folder), trials=many))
+        rows.append(_many("random", Path(folder), trials=many, pairs=pairs))
     return rows
 
 
 def _compare(sampler: str, folder: Path, *, trials: int, pairs: int) -> list[Row]:
-    ours = Ours(folder, sampler)
-    alone = [ours.timed_trial() for _ in range(trials)]
+    ours = _after(trials, sampler, folder)
+    flat = _flat_row(f"{sampler}, {trials} trials", ours, folder, pairs=pairs)
     optunas = Optunas(folder, ours)
     in_turn = [(optunas.timed_trial(), ours.timed_trial()) for _ in range(pairs)]
     ours.close()
@@ -57,42 +56,47 @@ def _compare(sampler: str, folder: Path, *, trials: int, pairs: int) -> list[Row
             lambda one: one.storage + one.dispatch,
         ),
         _ratio_row(f"same, with the sampler instead, {where}", None, in_turn, lambda one: one.whole),
-        _flat_row(where, alone),
+        flat,
     ]
 
 
-def _many(sampler: str, folder: Path, *, trials: int) -> Row:
-    """Ours alone: Optuna's database would take an hour."""
-    ours = Ours(folder, sampler)
-    row = _flat_row(f"{sampler}, {trials} trials", [ours.timed_trial() for _ in range(trials)])
+def _many(sampler: str, folder: Path, *, trials: int, pairs: int) -> Row:
+    """Ours alone: filling Optuna's database would take most of an hour."""
+    ours = _after(trials, sampler, folder)
+    row = _flat_row(f"{sampler}, {trials} trials", ours, folder, pairs=pairs)
     ours.close()
     return row
+
+
+def _after(trials: int, sampler: str, folder: Path) -> Ours:
+    ours = Ours(folder, sampler)
+    for _ in range(trials):
+        ours.one_trial()
+    return ours
 
 
 def _ratio_row(
     case: str, goal: Goal | None, pairs: Sequence[tuple[Trial, Trial]], part: Callable[[Trial], Time]
 ) -> Row:
-    theirs, own = [part(one) for one, _ in pairs], [part(other) for _, other in pairs]
-    cpu = median_of([a.cpu / b.cpu for a, b in zip(theirs, own, strict=True)])
-    wall = median_of([a.wall / b.wall for a, b in zip(theirs, own, strict=True)])
+    """The first of each pair ÷ the second."""
+    first, second = [part(one) for one, _ in pairs], [part(other) for _, other in pairs]
+    cpu = median_of([a.cpu / b.cpu for a, b in zip(first, second, strict=True)])
+    wall = median_of([a.wall / b.wall for a, b in zip(first, second, strict=True)])
     also = (
-        f"wall {shown(wall)}; CPU {_median_cpu_ms(theirs):.3g} against {_median_cpu_ms(own):.3g} ms a trial, "
-        f"{len(pairs)} pairs"
+        f"wall {shown(wall)}; CPU {_median_cpu_ms(first):.3g} against {_median_cpu_ms(second):.3g} ms "
+        f"a trial, {len(pairs)} pairs"
     )
     return Row(case=case, figure=cpu, goal=goal, also=also)
 
 
-def _flat_row(where: str, trials: Sequence[Trial]) -> Row:
-    """Growth of the storage part over a study of ours."""
-    stretch = min(_STRETCH, len(trials) // 3)
-    first, last = trials[:stretch], trials[-stretch:]
-    growth = median_of([b.storage.cpu / a.storage.cpu for a, b in zip(first, last, strict=True)])
-    before, after = (_median_cpu_ms([one.whole for one in some]) for some in (first, last))
-    return Row(
-        case=f"ours, storage part, last {stretch} ÷ first {stretch} trials, {where}",
-        figure=growth,
-        goal=_FLAT,
-        also=f"with the sampler CPU {before:.3g} → {after:.3g} ms a trial",
+def _flat_row(where: str, old: Ours, folder: Path, *, pairs: int) -> Row:
+    """The storage part of a study with many trials ÷ that of a new one, in turn."""
+    (folder / "new").mkdir()
+    new = Ours(folder / "new", old.spec.sampler)
+    in_turn = [(old.timed_trial(), new.timed_trial()) for _ in range(pairs)]
+    new.close()
+    return _ratio_row(
+        f"ours ÷ ours in a new study, storage part, {where}", _FLAT, in_turn, lambda one: one.storage
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.errors import ConfigError, EvaluationFailedError
+from nas.names import entry
 
 Kind: TypeAlias = Literal["classification", "regression"]
 _Score: TypeAlias = Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
@@ -39,11 +39,7 @@ class Metric:
 
 def metric(name: str) -> Metric:
     """The metric of this name; ConfigError with the nearest known name otherwise."""
-    if name not in METRICS:
-        nearest = difflib.get_close_matches(name, METRICS, n=1)
-        meant = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ConfigError(f"there is no metric {name!r}; {meant}Allowed: {', '.join(METRICS)}.")
-    return METRICS[name]
+    return entry(METRICS, name, "metric")
 
 
 def default_metric(task: str) -> Metric:

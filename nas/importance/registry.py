@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Final
 
-from nas.errors import ConfigError
 from nas.importance.activations import BlockInfluence, Minitron
 from nas.importance.base import Importance
 from nas.importance.gradients import FisherMask
 from nas.importance.weights import Magnitude, RandomImportance
+from nas.names import entry
 
 _METHODS: Final = {
     method.name: method
@@ -23,11 +22,7 @@ def importance_of(name: str) -> Importance:
     Raises:
         ConfigError: there is none.
     """
-    if name not in _METHODS:
-        near = difflib.get_close_matches(name, _METHODS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"unknown importance {name!r}; allowed are {', '.join(known_importances())}{hint}")
-    return _METHODS[name]
+    return entry(_METHODS, name, "importance")
 
 
 def known_importances() -> tuple[str, ...]:

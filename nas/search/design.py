@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from nas.errors import ConfigError
+from nas.names import entry
 from search_spaces import SearchSpace, SubnetConfig
 
 LADDER_STEPS: Final = 4
@@ -61,11 +60,7 @@ def check_design(names: Sequence[str]) -> None:
         ConfigError: an unknown name.
     """
     for name in names:
-        if name not in _PARTS:
-            near = difflib.get_close_matches(name, _PARTS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            allowed = ", ".join(_PARTS)
-            raise ConfigError(f"unknown part {name!r} of the initial design; allowed are {allowed}{hint}")
+        entry(_PARTS, name, "part")
 
 
 def _full(space: SearchSpace, seed: int) -> list[Seed]:

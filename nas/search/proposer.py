@@ -7,7 +7,6 @@ study rebuilt from the ledger goes on as if it had never stopped.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
-from nas.errors import ConfigError
+from nas.names import entry
 from nas.objectives import Objective
 from nas.search.known_space import KnownSpaceSampler
 from search_spaces import SearchSpace
@@ -68,10 +67,7 @@ class Proposer:
         seed: int,
         name: str = "nas",
     ) -> None:
-        if sampler not in _SAMPLERS:
-            near = difflib.get_close_matches(sampler, _SAMPLERS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"unknown sampler {sampler!r}; allowed are {', '.join(_SAMPLERS)}{hint}")
+        entry(_SAMPLERS, sampler, "sampler")
         self._space, self._sampler, self._seed = space, sampler, seed
         self._distributions = {
             d.name: IntDistribution(d.bounds[0], d.bounds[1], step=d.bounds[2]) for d in space.dimensions

@@ -5,7 +5,6 @@ Losses of a step's passes are summed, not averaged, and make one optimiser step.
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import ClassVar, Final, Literal
 
 import numpy as np
 
-from nas.errors import ConfigError
+from nas.names import entry
 from search_spaces import SearchSpace, SubnetConfig
 
 Target = Literal["labels", "labels+teacher"]
@@ -113,11 +112,7 @@ def strategy_of(name: str) -> Strategy:
     Raises:
         ConfigError: there is none.
     """
-    if name not in _STRATEGIES:
-        near = difflib.get_close_matches(name, _STRATEGIES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"unknown strategy {name!r}; allowed are {', '.join(_STRATEGIES)}{hint}")
-    return _STRATEGIES[name]
+    return entry(_STRATEGIES, name, "strategy")
 
 
 def known_strategies() -> tuple[str, ...]:

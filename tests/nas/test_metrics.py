@@ -150,7 +150,7 @@ def test_scores_are_plain_floats():
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest_one():
-    with pytest.raises(ConfigError, match="did you mean 'accuracy'"):
+    with pytest.raises(ConfigError, match="did you mean accuracy"):
         metric("acuracy")
 
 

@@ -62,7 +62,7 @@ def test_check_as_json_gives_the_resolved_config_without_its_password(command):
         ("search.trails=3", "did you mean search.trials?"),
         ("objectives=[max acuracy]", "did you mean accuracy?"),
         ("constraints=['latency_ms <= 8 MB']", "got unit 'MB'"),
-        ("evaluation.metrics=[f2]", "there is no metric 'f2'"),
+        ("evaluation.metrics=[f2]", "unknown metric 'f2'"),
         ("target=null", "latency_ms needs a target, but target is null"),
     ],
 )

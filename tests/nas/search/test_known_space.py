@@ -63,7 +63,7 @@ def test_dimensions_without_a_choice_are_left_to_independent_sampling() -> None:
     assert list(space) == ["depth", "width"]
 
 
-@pytest.mark.parametrize("make", (nsga2, tpe))
+@pytest.mark.parametrize("make", [nsga2, tpe])
 def test_the_search_space_is_not_looked_for_in_the_trials(
     make: Callable[[], BaseSampler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
