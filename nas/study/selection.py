@@ -1,4 +1,4 @@
-"""Choosing one trial under budgets."""
+"""Choosing trials under budgets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nas.study.history import minimised
 from nas.study.trial import Trial
 
 
-def best_trial(
+def within_budget(
     trials: Sequence[Trial],
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
     baseline: Mapping[str, float],
-) -> Trial:
-    """The best of evaluated trials in the first objective that meets all constraints.
+) -> list[Trial]:
+    """Evaluated trials that meet all constraints, the best in the first objective first.
 
     Raises:
         InfeasibleError: none does; it names the binding constraint and the nearest trial.
@@ -25,7 +25,7 @@ def best_trial(
     worst = {t.number: _worst(t, constraints, baseline) for t in trials}
     feasible = [t for t in trials if worst[t.number][0] <= 0]
     if feasible:
-        return min(feasible, key=lambda t: (minimised(t.values or (), objectives), t.number))
+        return sorted(feasible, key=lambda t: (minimised(t.values or (), objectives), t.number))
     nearest = min(trials, key=lambda t: worst[t.number][0])
     binding = worst[nearest.number][1]
     assert binding is not None

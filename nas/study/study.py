@@ -26,7 +26,7 @@ from nas.study.ledger_errors import translated
 from nas.study.profile import Profile, profile, require_feasible
 from nas.study.reporting import Callback, Reporter
 from nas.study.running import as_evaluator, drive, settle
-from nas.study.selection import best_trial
+from nas.study.selection import within_budget
 from nas.study.session import Session
 from nas.study.spec import StudySpec
 from nas.study.trial import Trial
@@ -229,13 +229,24 @@ class Study:
         Raises:
             InfeasibleError: none does; it names the binding constraint and the nearest trial.
         """
+        return self.select(where)[0]
+
+    def select(self, where: str | Sequence[str] = ()) -> list[Trial]:
+        """Every trial that meets the study's budgets and more, the best in the first objective first.
+
+        Args:
+            where: constraints such as `latency_ms <= 6`.
+
+        Raises:
+            InfeasibleError: none does; it names the binding constraint and the nearest trial.
+        """
         texts = [where] if isinstance(where, str) else list(where)
         trials = [t for t in self.trials if t.state is TrialState.DONE and t.values is not None]
         names = sorted({name for trial in trials for name in trial.metrics})
         constraints = [*self.constraints, *parse_constraints(texts, metrics=names)]
         if not trials:
             raise InfeasibleError(f"study {self.name!r} has no evaluated sub-network yet; run it first")
-        return best_trial(trials, self.objectives, constraints, self.baseline)
+        return within_budget(trials, self.objectives, constraints, self.baseline)
 
     @property
     def hypervolume(self) -> float | None:
