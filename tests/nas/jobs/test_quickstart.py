@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoConfig
 
 import nas
-from nas.jobs import QuickstartOptions, bundled, run_quickstart
+from nas.jobs import QuickstartOptions, bundled, quickstart, run_quickstart
 from nas.jobs.bundled import HUB_ID, MODEL_SHA256, bundled_model, published_name
 from nas.jobs.quickstart import BUDGET, CANDIDATES, quickstart_config
 from storage import TrialState
