@@ -92,7 +92,7 @@ def test_data_with_other_classes_than_the_model_is_refused(
 def test_an_unknown_metric_is_refused_before_anything_is_evaluated(
     supernet: Supernet, data: EncodedDataset
 ) -> None:
-    with pytest.raises(nas.ConfigError, match="no metric 'acuracy'"):
+    with pytest.raises(nas.ConfigError, match="unknown metric 'acuracy'"):
         DatasetEvaluator(data=data, metrics=("acuracy",)).prepare(supernet)
 
 
