@@ -50,12 +50,12 @@ def _compare(sampler: str, folder: Path, *, trials: int, pairs: int) -> list[Row
     return [
         _ratio_row(f"Optuna's RDB ÷ ours, storage part, {where}", _GOAL, in_turn, lambda one: one.storage),
         _ratio_row(
-            f"same, with handing over to a worker, {where}",
+            f"storage part with handing over to a worker, {where}",
             None,
             in_turn,
             lambda one: one.storage + one.dispatch,
         ),
-        _ratio_row(f"same, with the sampler instead, {where}", None, in_turn, lambda one: one.whole),
+        _ratio_row(f"whole trial, sampler included, {where}", None, in_turn, lambda one: one.whole),
         flat,
     ]
 
