@@ -93,6 +93,11 @@ def test_a_closed_pipe_ends_quietly(tmp_path):
     assert (done.stdout, done.stderr) == (b"{\n", b"")
 
 
+def _heed_interrupts() -> None:
+    """A job started in the background ignores SIGINT, and hands that on to its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_search_exits_with_130_and_leaves_the_study_paused(bert, tmp_path, number):
@@ -105,6 +110,7 @@ def test_an_interrupted_search_exits_with_130_and_leaves_the_study_paused(bert, 
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        preexec_fn=_heed_interrupts,
     )
     try:
         _await_results(folder / "nas.db", search)
