@@ -110,7 +110,7 @@ def test_an_interrupted_search_exits_with_130_and_leaves_the_study_paused(bert, 
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
-        preexec_fn=_heed_interrupts,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509  # the signal is set before any thread starts
     )
     try:
         _await_results(folder / "nas.db", search)
