@@ -22,7 +22,7 @@ from optuna.trial import TrialState, create_trial
 from nas.names import entry
 from nas.objectives import Objective
 from nas.search.known_space import KnownSpaceSampler
-from search_spaces import SearchSpace
+from search_spaces import Dimension, SearchSpace
 
 POPULATION: Final = 20
 #: Parents of a generation are chosen among the last one and its own parents; older notes are of no more use.
@@ -69,9 +69,7 @@ class Proposer:
     ) -> None:
         entry(_SAMPLERS, sampler, "sampler")
         self._space, self._sampler, self._seed = space, sampler, seed
-        self._distributions = {
-            d.name: IntDistribution(d.bounds[0], d.bounds[1], step=d.bounds[2]) for d in space.dimensions
-        }
+        self._distributions = {dimension.name: distribution_of(dimension) for dimension in space.dimensions}
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._memory = InMemoryStorage()
         self.study = optuna.create_study(
@@ -147,6 +145,12 @@ class Proposer:
     def _fresh_sampler(self, number: int) -> BaseSampler:
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         return KnownSpaceSampler(_SAMPLERS[self._sampler](seed), self._distributions)
+
+
+def distribution_of(dimension: Dimension) -> IntDistribution:
+    """A dimension's flat parameter as a sampler sees it."""
+    low, high, step = dimension.bounds
+    return IntDistribution(low, high, step=step)
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[Literal["maximize", "minimize"]]:

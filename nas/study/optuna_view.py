@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any
 
 import optuna
-from optuna.distributions import IntDistribution
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from nas.search import directions_of
+from nas.search import directions_of, distribution_of
 from nas.study.spec import StudySpec
+from search_spaces import Dimension
 from storage import TrialRecord, TrialState
 
 
@@ -25,7 +23,8 @@ def optuna_study(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([objective.metric for objective in spec.objectives])
-    dimensions: Mapping[str, Any] = spec.space["dimensions"]
+    stored: Mapping[str, Sequence[int]] = spec.space["dimensions"]
+    distributions = {name: distribution_of(Dimension(name, tuple(values))) for name, values in stored.items()}
     for record in records:
         metrics = {**record.costs, **(record.metrics or {})}
         names = [objective.metric for objective in spec.objectives]
@@ -35,7 +34,7 @@ def optuna_study(
             create_trial(
                 state=_state(record.state, is_measured=is_measured),
                 params=parameters,
-                distributions={name: _distribution(dimensions[name]) for name in parameters},
+                distributions={name: distributions[name] for name in parameters},
                 values=[metrics[n] for n in names] if is_measured else None,
                 user_attrs={
                     **metrics,
@@ -58,10 +57,3 @@ def _state(state: TrialState, *, is_measured: bool) -> OptunaState:
     if state in (TrialState.PROPOSED, TrialState.RUNNING):
         return OptunaState.RUNNING
     return OptunaState.PRUNED if state is TrialState.INFEASIBLE else OptunaState.FAIL
-
-
-def _distribution(values: Sequence[int]) -> IntDistribution:
-    steps = {high - low for low, high in pairwise(values)}
-    if len(steps) > 1:
-        return IntDistribution(0, len(values) - 1)
-    return IntDistribution(values[0], values[-1], step=steps.pop() if steps else 1)
