@@ -27,13 +27,19 @@ class Workload:
 
     Attributes:
         batch_size: sequences.
-        sequence_length: tokens a sequence.
+        sequence_length: tokens a sequence, of a source and its target alike; models with inputs of one
+            size (images, speech) have their own.
         bytes_per_value: 4 in float32, 2 in bfloat16.
     """
 
     batch_size: int = 1
     sequence_length: int = 128
     bytes_per_value: int = 4
+
+    def lengths(self, shape: ModelShape) -> tuple[int, int]:
+        """Tokens of a sequence and of an encoder's output for a model, which may fix either."""
+        length = shape.sequence_length or self.sequence_length
+        return length, (shape.source_length or length) if shape.num_encoder_layers else length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +70,9 @@ def cost(shape: ModelShape, config: SubnetConfig, workload: Workload) -> Costs:
     """Price a canonical sub-network."""
     pricing = _pricing(shape)
     hidden = count(config.hidden)
-    tokens = {"all": workload.batch_size * workload.sequence_length, "first": workload.batch_size}
+    length, source = workload.lengths(shape)
+    per_sequence = {"all": length, "first": 1, "source": source, "patches": shape.num_patches}
+    tokens = {kind: workload.batch_size * number for kind, number in per_sequence.items()}
     outside = pricing.outside.parameters(hidden, None)
     macs = pricing.outside.macs(hidden, None, tokens)
     inside = 0
@@ -130,7 +138,8 @@ def _piece(layouts: Iterable[TensorLayout]) -> _Piece:
         if layout.tied_to is None:
             sizes.update(terms)
         if layout.tokens != "none":
-            products.setdefault(layout.tokens, Counter()).update(terms)
+            repeated = {axes: layout.repeats * factor for axes, factor in terms.items()}
+            products.setdefault(layout.tokens, Counter()).update(repeated)
     return _Piece(tuple(sizes.items()), {kind: tuple(terms.items()) for kind, terms in products.items()})
 
 
@@ -166,20 +175,27 @@ def _evaluate(terms: _Polynomial, sizes: Mapping[str, int]) -> int:
 
 def _attention_macs(shape: ModelShape, config: SubnetConfig, workload: Workload) -> int:
     """Two matmuls a query head, `length x head_dim x length` each; a causal mask saves none of them."""
-    width = sum(
-        units.num_attention_heads * layer.head_dim
-        for units, layer in zip(config.layers, shape.layers, strict=True)
-        if units is not None
-    )
-    return 2 * width * workload.batch_size * workload.sequence_length**2
+    length, source = workload.lengths(shape)
+    total = 0
+    for index, (units, layer) in enumerate(zip(config.layers, shape.layers, strict=True)):
+        if units is not None:
+            is_encoder = index < shape.num_encoder_layers
+            attended = source**2 if is_encoder else length**2
+            if shape.num_encoder_layers and not is_encoder:
+                attended += length * source
+            total += units.num_attention_heads * layer.head_dim * attended
+    return 2 * workload.batch_size * total
 
 
 def _kv_cache_bytes(shape: ModelShape, config: SubnetConfig, workload: Workload) -> int:
+    """Keys and values of a decoder's blocks, those of the source included."""
     if not shape.is_causal:
         return 0
-    width = sum(
-        count(units.heads) * layer.head_dim
-        for units, layer in zip(config.layers, shape.layers, strict=True)
-        if units is not None
-    )
-    return 2 * width * workload.batch_size * workload.sequence_length * workload.bytes_per_value
+    length, source = workload.lengths(shape)
+    decoder = shape.stacks[-1]
+    width = 0
+    for index in decoder:
+        units = config.layers[index]
+        width += 0 if units is None else count(units.heads) * shape.layers[index].head_dim
+    cached = length + (source if shape.num_encoder_layers else 0)
+    return 2 * width * workload.batch_size * cached * workload.bytes_per_value

@@ -24,8 +24,8 @@ def portability(shape: ModelShape, config: SubnetConfig) -> Portability:
 def obstacle(shape: ModelShape, config: SubnetConfig) -> str | None:
     """Why a sub-network is not plain, or None where it is."""
     kept = [(units, shape.layers[index]) for index, units in enumerate(config.layers) if units is not None]
-    if not kept:
-        return "no block is kept"
+    if any(all(config.layers[index] is None for index in stack) for stack in shape.stacks):
+        return "no block is kept" if len(shape.stacks) == 1 else "a stack keeps no block"
     sizes = {(count(u.heads), count(u.queries), count(u.ffn), layer.head_dim) for u, layer in kept}
     if len(sizes) > 1:
         return "blocks differ in size"

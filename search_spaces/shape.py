@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 Axis: TypeAlias = Literal["hidden", "heads", "queries", "ffn", "fixed"]
 Part: TypeAlias = Literal["attention", "ffn"]
-Tokens: TypeAlias = Literal["all", "first", "none"]
+Tokens: TypeAlias = Literal["all", "first", "source", "patches", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,9 @@ class TensorLayout:
         dims: segments of each tensor dimension.
         layer: index of its transformer block, None outside the blocks.
         part: the residual sub-layer it belongs to; None keeps it as long as its block is kept.
-        tokens: what it multiplies: `all` tokens, the `first` token of a sequence, or `none`.
+        tokens: what it multiplies: `all` tokens of a sequence, the `first` one, the `source` tokens that
+            an encoder hands to a decoder, the `patches` of an image, or `none`.
+        repeats: times that it multiplies each of them.
         tied_to: name of the weight that it shares memory with, so that it is counted once.
     """
 
@@ -47,6 +49,7 @@ class TensorLayout:
     layer: int | None = None
     part: Part | None = None
     tokens: Tokens = "none"
+    repeats: int = 1
     tied_to: str | None = None
 
 
@@ -72,13 +75,20 @@ class ModelShape:
     Attributes:
         model_type: transformers' name of the architecture.
         hidden_size: residual channels.
-        layers: the blocks in order.
+        layers: the blocks in order; an encoder's before its decoder's.
         tensors: layout of every weight.
+        num_encoder_layers: how many of the blocks are an encoder's whose output a decoder attends to; 0
+            where there is one stack only.
         has_head_dim: the stock config states `head_dim` on its own, so that the number of heads does
             not bind `hidden_size`.
         is_causal: generates with a key-value cache.
         embedding_size: width of embeddings that a projection turns into `hidden_size`, None without a
             projection. The stock class leaves the projection out where both are equal.
+        has_shared_heads: position biases are made by the first block of a stack for all of its blocks, so
+            that all kept blocks keep the same heads, and that block its attention.
+        sequence_length: tokens of every input, where the model fixes it (images).
+        source_length: tokens of every encoder output, where the model fixes it (speech).
+        num_patches: tokens of an image that are patches.
     """
 
     model_type: str
@@ -88,10 +98,21 @@ class ModelShape:
     has_head_dim: bool = False
     is_causal: bool = False
     embedding_size: int | None = None
+    num_encoder_layers: int = 0
+    has_shared_heads: bool = False
+    sequence_length: int | None = None
+    source_length: int | None = None
+    num_patches: int = 0
+
+    @property
+    def stacks(self) -> tuple[range, ...]:
+        """Indices of the blocks of each stack: all of them, or the encoder's and the decoder's."""
+        every = (range(self.num_encoder_layers), range(self.num_encoder_layers, len(self.layers)))
+        return every if self.num_encoder_layers else every[1:]
 
     @property
     def num_hidden_layers(self) -> int:
-        """Number of transformer blocks."""
+        """Number of transformer blocks, an encoder's and a decoder's together."""
         return len(self.layers)
 
     @cached_property
@@ -122,6 +143,7 @@ def _tensor_to_json(layout: TensorLayout) -> dict[str, Any]:
     }
     optional = {"layer": layout.layer, "part": layout.part, "tied_to": layout.tied_to}
     record |= {key: value for key, value in optional.items() if value is not None}
+    record |= {} if layout.repeats == 1 else {"repeats": layout.repeats}
     return record if layout.tokens == "none" else record | {"tokens": layout.tokens}
 
 

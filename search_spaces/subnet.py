@@ -75,10 +75,10 @@ class SubnetConfig:
         if count(hidden) == 0:
             raise SpaceError("hidden_size: got 0; at least one channel must be kept")
         pairs = enumerate(zip(self.layers, shape.layers, strict=True))
-        return SubnetConfig(
-            hidden=hidden,
-            layers=tuple(_canonical_layer(units, full, index) for index, (units, full) in pairs),
-        )
+        layers = tuple(_canonical_layer(units, full, index) for index, (units, full) in pairs)
+        if shape.has_shared_heads:
+            _check_shared_heads(shape, layers)
+        return SubnetConfig(hidden=hidden, layers=layers)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict; `from_json` reads it back."""
@@ -122,6 +122,23 @@ def _canonical_layer(units: LayerUnits | None, full: LayerShape, index: int) -> 
     if heads == 0 and count(ffn) == 0:
         return None
     return LayerUnits(heads=heads, queries=queries, ffn=ffn)
+
+
+def _check_shared_heads(shape: ModelShape, layers: tuple[LayerUnits | None, ...]) -> None:
+    why = f"the first block of a {shape.model_type} stack makes the position biases of all its blocks"
+    for stack in shape.stacks:
+        first = layers[stack.start]
+        if first is None or count(first.heads) == 0:
+            raise SpaceError(f"layer {stack.start} must be kept with its attention: {why}")
+    for index, units in enumerate(layers):
+        assert layers[0] is not None
+        if units is None or units.heads == 0:
+            continue
+        if (units.heads, units.queries) != (layers[0].heads, layers[0].queries):
+            raise SpaceError(
+                f"layer {index}: heads {units.heads} differ from layer 0's {layers[0].heads}: {why}; "
+                "keep the same heads in every kept block"
+            )
 
 
 def _layer_to_json(layer: LayerUnits) -> dict[str, Any]:

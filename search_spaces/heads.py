@@ -1,0 +1,112 @@
+"""Dimensions of attention heads, and reading a user's choices for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from search_spaces.dimensions import Choices, Dimension, describe, legal_values
+from search_spaces.errors import SpaceError
+from search_spaces.shape import LayerShape, ModelShape
+from search_spaces.subnet import LayerUnits
+from search_spaces.units import count
+
+HEADS: Final = "num_attention_heads"
+KEY_VALUE_HEADS: Final = "num_key_value_heads"
+GROUPS: Final = "num_key_value_groups"
+
+
+def head_names(full: LayerShape) -> tuple[str, ...]:
+    """Names of a block's head dimensions, by transformers' terms.
+
+    Multi-head attention has `num_attention_heads`. Grouped-query attention keeps whole key-value heads,
+    `num_key_value_heads`, and the same number of query heads in each, `num_key_value_groups`: any other
+    choice breaks the one whole ratio that attention is computed with.
+    """
+    return (HEADS,) if full.queries_per_head == 1 else (KEY_VALUE_HEADS, GROUPS)
+
+
+def full_heads(full: LayerShape) -> dict[str, int]:
+    """Values of the head dimensions in the full block."""
+    if full.queries_per_head == 1:
+        return {HEADS: full.num_key_value_heads}
+    return {KEY_VALUE_HEADS: full.num_key_value_heads, GROUPS: full.queries_per_head}
+
+
+def head_units(values: Mapping[str, int], full: LayerShape, ffn: int) -> LayerUnits:
+    """A block with these values of its head dimensions."""
+    if full.queries_per_head == 1:
+        return LayerUnits(heads=values[HEADS], ffn=ffn)
+    return LayerUnits(heads=values[KEY_VALUE_HEADS], queries=values[GROUPS], ffn=ffn)
+
+
+def head_values(units: LayerUnits | None, full: LayerShape) -> dict[str, int]:
+    """Values of the head dimensions of a canonical block."""
+    heads = count(units.heads) if units is not None else 0
+    if full.queries_per_head == 1:
+        return {HEADS: heads}
+    queries = count(units.queries) if units is not None and heads else full.queries_per_head
+    return {KEY_VALUE_HEADS: heads, GROUPS: queries}
+
+
+def known_choices(choices: Mapping[str, Choices] | None, names: Sequence[str]) -> Mapping[str, Choices]:
+    """The choices that were made.
+
+    Raises:
+        SpaceError: a name that is not among `names`.
+    """
+    given = {name: value for name, value in (choices or {}).items() if value is not None}
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        allowed = ", ".join(names) or "none: every dimension is on or off"
+        raise SpaceError(f"unknown dimension {unknown[0]!r} for this space; allowed are {allowed}")
+    return given
+
+
+def head_dimensions(
+    given: Mapping[str, Choices], full: LayerShape, *, low: int, prefix: str = ""
+) -> list[Dimension]:
+    """Every number of heads from `low`; of query heads a group always from 1."""
+    dimensions = []
+    for name, size in full_heads(full).items():
+        least = 1 if name == GROUPS else low
+        values = legal_values(name, given.get(name), default=range(least, size + 1), full=size, low=least)
+        dimensions.append(Dimension(prefix + name, values))
+    return dimensions
+
+
+def coupled_heads(shape: ModelShape, full: LayerShape, given: Mapping[str, Choices]) -> Dimension:
+    """Heads where the stock config derives `head_dim`: each number of heads fixes the hidden size."""
+    width = full.head_dim * full.queries_per_head
+    numbers = {
+        h * width: h for h in range(1, full.num_key_value_heads + 1) if h * width != shape.embedding_size
+    }
+    widths = legal_values(
+        "hidden_size", given.get("hidden_size"), default=sorted(numbers), full=shape.hidden_size
+    )
+    wrong = [size for size in widths if size not in numbers]
+    if wrong:
+        raise SpaceError(
+            f"hidden_size {wrong[0]} is not plain: {_reason(shape, width)}; "
+            f"allowed are {describe(sorted(numbers))}, or set portability: any"
+        )
+    default = [numbers[size] for size in widths]
+    heads = legal_values(
+        "num_attention_heads",
+        given.get("num_attention_heads"),
+        default=default,
+        full=full.num_key_value_heads,
+    )
+    missing = [number for number in heads if number not in default]
+    if missing:
+        raise SpaceError(
+            f"{missing[0]} heads of {full.num_key_value_heads} are not plain: {_reason(shape, width)}, "
+            f"that is {missing[0] * width}, but hidden_size allows {describe(widths)}; "
+            f"change num_attention_heads or hidden_size, or set portability: any"
+        )
+    return Dimension("num_attention_heads", heads)
+
+
+def _reason(shape: ModelShape, width: int) -> str:
+    rule = f"{shape.model_type}'s config has no head_dim, so hidden_size must be heads x {width}"
+    return rule if shape.embedding_size is None else f"{rule} (and not {shape.embedding_size})"
