@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -61,6 +62,25 @@ def known_choices(choices: Mapping[str, Choices] | None, names: Sequence[str]) -
         allowed = ", ".join(names) or "none: every dimension is on or off"
         raise SpaceError(f"unknown dimension {unknown[0]!r} for this space; allowed are {allowed}")
     return given
+
+
+def dividing_choices(
+    shape: ModelShape, full: LayerShape, given: Mapping[str, Choices]
+) -> Mapping[str, Choices]:
+    """The user's choices, with defaults where every number of query heads divides every `hidden_size`."""
+    hidden = shape.hidden_size
+    groups = [n for n in range(1, full.queries_per_head + 1) if full.queries_per_head % n == 0]
+    heads = [
+        n
+        for n in range(1, full.num_key_value_heads + 1)
+        if all(hidden % (n * group) == 0 for group in groups)
+    ]
+    factor = math.lcm(*(n * group for n in heads for group in groups))
+    widths = [n for n in range(factor, hidden + 1, factor) if 2 * n >= hidden]
+    every: dict[str, Choices] = {head_names(full)[0]: heads, "hidden_size": widths}
+    if full.queries_per_head > 1:
+        every[GROUPS] = groups
+    return every | dict(given)
 
 
 def head_dimensions(

@@ -16,7 +16,8 @@ def portability(shape: ModelShape, config: SubnetConfig) -> Portability:
 
     Plain means equal sizes in every kept block and no removed sub-layer. Where the stock config has no
     `head_dim` (BERT and its kin) it also means `hidden_size == num_attention_heads * head_dim`, and where
-    embeddings are projected (ELECTRA) that `hidden_size` differs from their width.
+    embeddings are projected (ELECTRA) that `hidden_size` differs from their width, and where the stock config
+    says so (Llama) that the number of heads divides `hidden_size`.
     """
     return "plain" if obstacle(shape, config) is None else "custom-code"
 
@@ -37,6 +38,11 @@ def obstacle(shape: ModelShape, config: SubnetConfig) -> str | None:
         return (
             f"{shape.model_type}'s config has no head_dim, so hidden_size must be "
             f"{heads * queries} heads x {head_dim} = {heads * queries * head_dim}, not {hidden}"
+        )
+    if shape.heads_divide_hidden and hidden % (heads * queries):
+        return (
+            f"{shape.model_type}'s stock config refuses a hidden_size, {hidden}, that is no multiple of its "
+            f"{heads * queries} heads"
         )
     if hidden == shape.embedding_size:
         return (

@@ -84,6 +84,7 @@ class ModelShape:
         is_causal: generates with a key-value cache.
         embedding_size: width of embeddings that a projection turns into `hidden_size`, None without a
             projection. The stock class leaves the projection out where both are equal.
+        heads_divide_hidden: the stock config demands that the number of query heads divides `hidden_size`.
         has_shared_heads: position biases are made by the first block of a stack for all of its blocks, so
             that all kept blocks keep the same heads, and that block its attention.
         sequence_length: tokens of every input, where the model fixes it (images).
@@ -99,6 +100,7 @@ class ModelShape:
     is_causal: bool = False
     embedding_size: int | None = None
     num_encoder_layers: int = 0
+    heads_divide_hidden: bool = False
     has_shared_heads: bool = False
     sequence_length: int | None = None
     source_length: int | None = None

@@ -144,10 +144,10 @@ class SearchSpace(ABC):
                 )
 
     def _corners(self) -> Iterator[SubnetConfig]:
-        """The extreme points, and those with one dimension at the opposite end of all others."""
+        """The extreme points, and those with one dimension at any other value."""
         low, high = self._values_at(0.0), self._values_at(1.0)
         every = [low, high, self._values_at(0.5)]
         for dimension in self.dimensions:
-            every.append(low | {dimension.name: dimension.values[-1]})
-            every.append(high | {dimension.name: dimension.values[0]})
+            every += [high | {dimension.name: value} for value in dimension.values]
+            every += [low | {dimension.name: value} for value in dimension.values]
         return (self._configure(values).canonical(self.shape) for values in every)

@@ -11,6 +11,7 @@ from search_spaces.dimensions import Choices, Dimension, legal_values
 from search_spaces.errors import SpaceError
 from search_spaces.heads import (
     coupled_heads,
+    dividing_choices,
     head_dimensions,
     head_names,
     head_units,
@@ -45,6 +46,8 @@ class UniformSpace(SearchSpace):
         full = _equal_layers(shape)
         self._depths = depth_names(shape)
         given = known_choices(choices, (*self._depths, *head_names(full), "intermediate_size", "hidden_size"))
+        if portability == "plain" and shape.heads_divide_hidden:
+            given = dividing_choices(shape, full, given)
         self.layer_order = _checked_order(layer_order, shape.num_hidden_layers)
         dimensions = [
             dimension(name, given, range(1, len(stack) + 1), len(stack))

@@ -75,9 +75,12 @@ def half_width(statistics: Mapping[str, float]) -> float:
 def shape_key(shape: ModelShape, config: SubnetConfig) -> str:
     """Name of everything about a sub-network that its latency depends on: sizes, not which units."""
     layers = [
-        [count(units.heads), count(units.queries), count(units.ffn)]
-        for units in config.layers
-        if units is not None
+        [
+            [count(units.heads), count(units.queries), count(units.ffn)]
+            for units in config.layers[stack.start : stack.stop]
+            if units is not None
+        ]
+        for stack in shape.stacks
     ]
     outside = [
         [layout.name, [[[s.axis, s.size] for s in dim] for dim in layout.dims]]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from torch import nn
@@ -17,8 +17,20 @@ from nas.elastic import full_size
 from nas.errors import UnsupportedModelError
 from search_spaces import LayerShape, LayerUnits, ModelShape, Segment, TensorLayout
 from search_spaces.shape import Part, Tokens
+from search_spaces.units import count
 
-Symbol = Literal["hidden", "heads", "queries", "ffn", "fixed"]
+Symbol = Literal["hidden", "heads", "queries", "qkv", "ffn", "fixed"]
+#: Sizes of a block that attributes may take; see `sizes_of`.
+Size = Literal[
+    "num_attention_heads",
+    "num_key_value_heads",
+    "num_key_value_groups",
+    "query_width",
+    "key_value_width",
+    "intermediate_size",
+]
+#: A size, or attributes of an object that the module gets a copy of.
+Attribute = Size | Mapping[str, Size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +38,42 @@ class Weight:
     """The axes of a weight's dimensions, in order.
 
     Attributes:
-        dims: one symbol a dimension; `heads` and `queries` stand for that many times `head_dim`,
-            `fixed` for a size that no sub-network changes.
-        part: the residual sub-layer it is removed with.
+        dims: a symbol for each dimension, or a tuple of symbols where several projections lie in a row;
+            `heads` (key-value heads) and `queries` (query heads) stand for that many times `head_dim`,
+            `qkv` for each head's query, key and value side by side, `fixed` for a size that no
+            sub-network changes.
+        part: the residual sub-layer it is removed with; None where it belongs to both.
         tokens: which tokens it multiplies, for the count of operations.
+        repeats: times that it multiplies each of them.
     """
 
-    dims: tuple[Symbol, ...]
+    dims: tuple[Symbol | tuple[Symbol, ...], ...]
     part: Part | None = None
     tokens: Tokens = "none"
+    repeats: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The blocks of one stack.
+
+    Attributes:
+        path: the list of blocks, below the base model.
+        weights: every weight of a block by its path below the block; those that a model lacks do no harm.
+        attention_outputs: modules whose input is the concatenated heads.
+        ffn_output: module whose input is the intermediate neurons.
+        norms: modules that emit the normalised residual stream.
+        attributes: what the forward reads besides weights where heads are missing, by module path.
+        removed: stand-ins for the children of a block, by path, that make a sub-layer the identity.
+    """
+
+    path: str
+    weights: Mapping[str, Weight]
+    attention_outputs: tuple[str, ...]
+    ffn_output: str
+    norms: tuple[str, ...]
+    removed: Mapping[Part, Mapping[str, type[nn.Module]]]
+    attributes: Mapping[str, Mapping[str, Attribute]] = field(default_factory=dict)
 
 
 class Family(ABC):
@@ -42,68 +81,81 @@ class Family(ABC):
 
     Attributes:
         model_types: transformers' `model_type` names.
-        layers_path: the list of blocks, below the base model.
-        layer_weights: every weight of a block by its path below the block.
-        weights: every other weight by a pattern that its whole name, base prefix left out, must match.
-        attention_output: module whose input is the concatenated heads, below a block.
-        ffn_output: module whose input is the intermediate neurons, below a block.
-        layer_norms: modules of a block that emit the normalised residual stream.
-        norms: such modules outside the blocks, below the base model.
+        blocks: the stack of blocks; an encoder's and its decoder's where there are two.
+        weights: every weight outside the blocks by a pattern that its whole name, base prefix left out,
+            must match.
+        norms: modules outside the blocks that emit the normalised residual stream, below the base model.
         has_head_dim: the stock config states `head_dim` on its own.
         is_causal: generates with a key-value cache.
     """
 
     model_types: ClassVar[tuple[str, ...]]
-    layers_path: ClassVar[str]
-    layer_weights: ClassVar[Mapping[str, Weight]]
+    blocks: ClassVar[tuple[Block, ...]]
     weights: ClassVar[Mapping[str, Weight]]
-    attention_output: ClassVar[str]
-    ffn_output: ClassVar[str]
-    layer_norms: ClassVar[tuple[str, ...]]
-    norms: ClassVar[tuple[str, ...]]
+    norms: ClassVar[tuple[str, ...]] = ()
     has_head_dim: ClassVar[bool] = False
     is_causal: ClassVar[bool] = False
 
     @abstractmethod
-    def layer_shape(self, config: Any, index: int) -> LayerShape:
-        """Full sizes of a block."""
-
-    @abstractmethod
-    def removed(self, part: Part) -> Mapping[str, nn.Module]:
-        """Stand-ins, by child name of a block, that turn a residual sub-layer into the identity."""
-
-    @abstractmethod
-    def attributes(self, full: LayerShape, units: LayerUnits) -> Mapping[str, Mapping[str, Any]]:
-        """Plain attributes that a block's modules need for the kept units, by path below the block."""
+    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
+        """Full sizes of all blocks, an encoder's before its decoder's."""
 
     @abstractmethod
     def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """Entries that a full model's config needs where all blocks keep these units."""
+        """Entries that a full model's config needs where all kept blocks keep these units."""
+
+    def facts(self, config: Any) -> Mapping[str, Any]:
+        """Further fields of `ModelShape`."""
+        del config
+        return {}
+
+    def check(self, config: Any) -> None:
+        """Raise UnsupportedModelError for a variant that the description does not fit."""
+        del config
+
+    def outside_weights(self, config: Any) -> Mapping[str, Weight]:
+        """Patterns of the weights outside the blocks for one config."""
+        del config
+        return self.weights
+
+    def depth(self, config: Any, kept: Sequence[Sequence[int]]) -> Mapping[str, Any]:
+        """Entries that a config needs for the kept blocks of each stack, by index in the stack."""
+        entries: dict[str, Any] = {"num_hidden_layers": len(kept[0])}
+        kinds = getattr(config, "layer_types", None)
+        return entries if kinds is None else entries | {"layer_types": [kinds[i] for i in kept[0]]}
+
+    def refit(self, model: nn.Module, full_size: int, hidden_size: int) -> None:
+        """Make up for constants that the stock class derives from `hidden_size`, in a cut plain model."""
+        del model, full_size, hidden_size
 
     def describe(self, model: nn.Module) -> ModelShape:
         """Lay every weight of a model on its axes.
 
         Raises:
             UnsupportedModelError: a weight that the family does not name, so that none is left unpruned
-                in silence, that has another size than the config says, or that is tied across axes.
+                in silence, that has another size than the config says, or that is tied across axes; or a
+                variant that it does not cover.
         """
         config: Any = model.config
-        layers = tuple(self.layer_shape(config, index) for index in range(config.num_hidden_layers))
-        prefix = base_prefix(model)
+        self.check(config)
+        layers = self.layer_shapes(config)
+        stacks = self.stacks_of(model)
+        starts = [sum(len(stack) for stack in stacks[:number]) for number in range(len(stacks))]
         first_name: dict[int, str] = {}
         tensors = []
         for name, parameter in model.named_parameters(remove_duplicate=False):
             tied_to = first_name.get(id(parameter))
             first_name.setdefault(id(parameter), name)
-            index, weight = self._find(name, prefix, config)
-            full = None if index is None else layers[index]
-            dims = tuple(
-                (_segment(symbol, full, size),)
-                for symbol, size in zip(weight.dims, parameter.shape, strict=True)
-            )
+            index, weight = self._find(name, model, starts)
             tensors.append(
                 TensorLayout(
-                    name=name, dims=dims, layer=index, part=weight.part, tokens=weight.tokens, tied_to=tied_to
+                    name=name,
+                    dims=_segments(weight, None if index is None else layers[index], parameter.shape),
+                    layer=index,
+                    part=weight.part,
+                    tokens=_tokens(weight, model),
+                    repeats=weight.repeats,
+                    tied_to=tied_to,
                 )
             )
         shape = ModelShape(
@@ -113,45 +165,55 @@ class Family(ABC):
             tensors=tuple(tensors),
             has_head_dim=self.has_head_dim,
             is_causal=self.is_causal,
-            embedding_size=self.embedding_size(config),
+            num_encoder_layers=starts[-1],
+            **self.facts(config),
         )
         _check_sizes(model, shape)
         _check_ties(shape)
         return shape
 
-    def embedding_size(self, config: Any) -> int | None:
-        """Width of embeddings that a projection turns into `hidden_size`; None without a projection."""
-        del config
-        return None
+    def block_of(self, shape: ModelShape, index: int) -> Block:
+        """The description of a block."""
+        return self.blocks[int(len(self.blocks) > 1 and index >= shape.num_encoder_layers)]
 
-    def outside_weights(self, config: Any) -> Mapping[str, Weight]:
-        """Patterns of the weights outside the blocks for one config."""
-        del config
-        return self.weights
+    def stacks_of(self, model: nn.Module) -> list[nn.ModuleList]:
+        """The lists of blocks."""
+        stacks = [model.get_submodule(base_prefix(model) + block.path) for block in self.blocks]
+        assert all(isinstance(stack, nn.ModuleList) for stack in stacks)
+        return stacks  # type: ignore[return-value]  # as was just seen
 
-    def layers_of(self, model: nn.Module) -> nn.ModuleList:
-        """The list of blocks."""
-        blocks = model.get_submodule(base_prefix(model) + self.layers_path)
-        assert isinstance(blocks, nn.ModuleList)
-        return blocks
+    def layers_of(self, model: nn.Module) -> list[nn.Module]:
+        """All blocks, an encoder's before its decoder's."""
+        return [block for stack in self.stacks_of(model) for block in stack]
 
-    def norms_of(self, model: nn.Module) -> list[nn.Module]:
-        """Every module that emits the normalised residual stream."""
-        outer = [model.get_submodule(base_prefix(model) + path) for path in self.norms]
-        inner = [block.get_submodule(path) for block in self.layers_of(model) for path in self.layer_norms]
+    def norms_of(self, model: nn.Module) -> list[tuple[int, nn.Module]]:
+        """Every module that emits the normalised residual stream, with the number of its stack."""
+        prefix = base_prefix(model)
+        outer = [(self._stack_of(path), model.get_submodule(prefix + path)) for path in self.norms]
+        inner = [
+            (number, layer.get_submodule(path))
+            for number, (block, stack) in enumerate(zip(self.blocks, self.stacks_of(model), strict=True))
+            for layer in stack
+            for path in block.norms
+        ]
         return outer + inner
 
-    def _find(self, name: str, prefix: str, config: Any) -> tuple[int | None, Weight]:
-        local = name.removeprefix(prefix)
-        match = re.fullmatch(rf"{re.escape(self.layers_path)}\.(\d+)\.(.+)", local)
-        if match is not None and match[2] in self.layer_weights:
-            return int(match[1]), self.layer_weights[match[2]]
-        if match is None:
-            for pattern, weight in self.outside_weights(config).items():
-                if re.fullmatch(pattern, local):
-                    return None, weight
+    def _stack_of(self, path: str) -> int:
+        top = path.partition(".")[0]
+        numbers = [number for number, block in enumerate(self.blocks) if block.path.partition(".")[0] == top]
+        return numbers[0] if numbers else 0
+
+    def _find(self, name: str, model: nn.Module, starts: Sequence[int]) -> tuple[int | None, Weight]:
+        local = name.removeprefix(base_prefix(model))
+        for block, start in zip(self.blocks, starts, strict=True):
+            match = re.fullmatch(rf"{re.escape(block.path)}\.(\d+)\.(.+)", local)
+            if match is not None and match[2] in block.weights:
+                return start + int(match[1]), block.weights[match[2]]
+        for pattern, weight in self.outside_weights(model.config).items():
+            if re.fullmatch(pattern, local):
+                return None, weight
         raise UnsupportedModelError(
-            f"weight {name!r} of {type(config).__name__} is not described by family "
+            f"weight {name!r} of {type(model).__name__} is not described by family "
             f"{type(self).__name__}; add it to the family's table, so that it is cut and counted"
         )
 
@@ -162,13 +224,54 @@ def base_prefix(model: nn.Module) -> str:
     return f"{prefix}." if prefix and hasattr(model, prefix) else ""
 
 
+def equal_layers(
+    number: int, heads: int, key_value_heads: int, head_dim: int, ffn: int
+) -> tuple[LayerShape, ...]:
+    """Sizes of equal blocks."""
+    layer = LayerShape(
+        num_key_value_heads=key_value_heads,
+        queries_per_head=heads // key_value_heads,
+        head_dim=head_dim,
+        intermediate_size=ffn,
+    )
+    return (layer,) * number
+
+
+def sizes_of(full: LayerShape, units: LayerUnits) -> dict[Size, int]:
+    """Sizes of a block that keeps these units; widths are heads times `head_dim`."""
+    return {
+        "num_attention_heads": units.num_attention_heads,
+        "num_key_value_heads": count(units.heads),
+        "num_key_value_groups": count(units.queries),
+        "query_width": units.num_attention_heads * full.head_dim,
+        "key_value_width": count(units.heads) * full.head_dim,
+        "intermediate_size": count(units.ffn),
+    }
+
+
+def _segments(
+    weight: Weight, full: LayerShape | None, shape: Sequence[int]
+) -> tuple[tuple[Segment, ...], ...]:
+    dims = [(dim,) if isinstance(dim, str) else dim for dim in weight.dims]
+    return tuple(
+        tuple(_segment(symbol, full, size) for symbol in symbols)
+        for symbols, size in zip(dims, shape, strict=True)
+    )
+
+
 def _segment(symbol: Symbol, full: LayerShape | None, size: int) -> Segment:
     if symbol == "fixed":
         return Segment("fixed", size)
-    if symbol in ("heads", "queries"):
-        assert full is not None, f"{symbol} lie in a block"
-        return Segment(symbol, full.head_dim)
-    return Segment(symbol)
+    if symbol in ("hidden", "ffn"):
+        return Segment(symbol)
+    assert full is not None, f"{symbol} lie in a block"
+    return Segment("heads", 3 * full.head_dim) if symbol == "qkv" else Segment(symbol, full.head_dim)
+
+
+def _tokens(weight: Weight, model: nn.Module) -> Tokens:
+    """A head over the first token is one over all tokens where each token is classified."""
+    is_each = type(model).__name__.endswith("ForTokenClassification")
+    return "all" if weight.tokens == "first" and is_each else weight.tokens
 
 
 def _check_sizes(model: nn.Module, shape: ModelShape) -> None:

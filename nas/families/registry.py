@@ -7,8 +7,9 @@ from typing import Final
 from nas.errors import UnsupportedModelError
 from nas.families.bert import BertFamily, ElectraFamily
 from nas.families.family import Family
+from nas.families.llama import LlamaFamily
 
-_FAMILIES: Final = (BertFamily(), ElectraFamily())
+_FAMILIES: Final = (BertFamily(), ElectraFamily(), LlamaFamily())
 
 
 def family_of(model_type: str) -> Family:

@@ -34,27 +34,28 @@ class Minitron(Importance):
         """One pass over the batches scores all four axes."""
         del seed
         shape = subject.shape
-        depth, first = shape.num_hidden_layers, shape.layers[0]
-        heads = torch.zeros(depth, first.num_attention_heads * first.head_dim, dtype=torch.float64)
-        ffn = torch.zeros(depth, first.intermediate_size, dtype=torch.float64)
+        heads = [_zeros(full.num_attention_heads * full.head_dim) for full in shape.layers]
+        ffn = [_zeros(full.intermediate_size) for full in shape.layers]
+        sums = {"heads": heads, "ffn": ffn}
         norms = subject.family.norms_of(subject.model)
-        hidden = torch.zeros(len(norms), shape.hidden_size, dtype=torch.float64)
-        influence = _InfluenceSum(depth)
-        with eval_mode(subject.model), _Hooks() as hooks:
+        hidden = [_zeros(shape.hidden_size) for _ in norms]
+        influence = _InfluenceSum(shape.num_hidden_layers)
+        with eval_mode(subject.model), _Hooks(subject) as hooks:
             for index, block in enumerate(subject.blocks):
-                hooks.on_input(
-                    block.get_submodule(subject.family.attention_output), _adder(heads, index, hooks)
-                )
-                hooks.on_input(block.get_submodule(subject.family.ffn_output), _adder(ffn, index, hooks))
-                hooks.on_block(block, influence.adder(index, hooks))
-            for index, norm in enumerate(norms):
-                hooks.on_output(norm, _adder(hidden, index, hooks))
+                stack = subject.stack_of(index)
+                for module, kind in subject.outputs(index):
+                    hooks.on_input(module, _adder(sums[kind][index], stack, hooks))
+                hooks.on_block(block, influence.adder(index, stack, hooks))
+            for (stack, norm), channels in zip(norms, hidden, strict=True):
+                hooks.on_output(norm, _adder(channels, stack, hooks))
             run(subject.model, batches, hooks)
-        per_head = heads.view(depth, first.num_attention_heads, first.head_dim).sum(dim=2)
         return Scores(
-            hidden=hidden.sqrt().sum(dim=0).numpy(),
-            heads=per_head.sqrt().numpy(),
-            ffn=ffn.sqrt().numpy(),
+            hidden=torch.stack(hidden).sqrt().sum(dim=0).numpy(),
+            heads=[
+                row.view(full.num_attention_heads, full.head_dim).sum(dim=1).sqrt().numpy()
+                for row, full in zip(heads, shape.layers, strict=True)
+            ],
+            ffn=[row.sqrt().numpy() for row in ffn],
             layers=influence.value(),
         )
 
@@ -72,19 +73,36 @@ class BlockInfluence(Importance):
         """One pass over the batches; padding is left out."""
         del seed
         influence = _InfluenceSum(subject.shape.num_hidden_layers)
-        with eval_mode(subject.model), _Hooks() as hooks:
+        with eval_mode(subject.model), _Hooks(subject) as hooks:
             for index, block in enumerate(subject.blocks):
-                hooks.on_block(block, influence.adder(index, hooks))
+                hooks.on_block(block, influence.adder(index, subject.stack_of(index), hooks))
             run(subject.model, batches, hooks)
         return Scores(layers=influence.value())
 
 
 class _Hooks:
-    """Forward hooks that are removed at the end, and the attention mask of the batch under way."""
+    """Forward hooks that are removed at the end, and which tokens of the batch under way are real."""
 
-    def __init__(self) -> None:
-        self.mask = torch.ones(1, 1)
+    def __init__(self, subject: Subject) -> None:
+        self._has_decoder = len(subject.shape.stacks) > 1
+        self._masks: list[torch.Tensor | None] = []
         self._handles: list[Any] = []
+
+    def see(self, batch: CalibrationBatch) -> None:
+        """Note which tokens are real: of a target those that are to be predicted."""
+        target = batch.labels
+        is_row = self._has_decoder and target is not None and target.ndim == 2
+        self._masks = [
+            batch.inputs.get("attention_mask"),
+            None if target is None or not is_row else target.ge(0),
+        ]
+
+    def mask(self, x: torch.Tensor, stack: int) -> torch.Tensor:
+        """1 at real tokens of activations `(batch, sequence, ...)`, 0 at padding; `(batch, sequence)`."""
+        mask = self._masks[stack]
+        if mask is None or mask.shape != x.shape[:2]:  # images and speech have no padding
+            return x.new_ones(x.shape[:2], dtype=torch.float64)
+        return mask.to(x.device, torch.float64)
 
     def __enter__(self) -> _Hooks:
         return self
@@ -94,14 +112,20 @@ class _Hooks:
             handle.remove()
 
     def on_input(self, module: nn.Module, see: Callable[[torch.Tensor], None]) -> None:
-        self._handles.append(module.register_forward_pre_hook(lambda _, args: see(args[0])))
+        self._handles.append(
+            module.register_forward_pre_hook(
+                lambda _, args, kwargs: see(_input(args, kwargs)), with_kwargs=True
+            )
+        )
 
     def on_output(self, module: nn.Module, see: Callable[[torch.Tensor], None]) -> None:
         self._handles.append(module.register_forward_hook(lambda _, __, output: see(_first(output))))
 
     def on_block(self, module: nn.Module, see: Callable[[torch.Tensor, torch.Tensor], None]) -> None:
         self._handles.append(
-            module.register_forward_hook(lambda _, args, output: see(args[0], _first(output)))
+            module.register_forward_hook(
+                lambda _, args, kwargs, output: see(_input(args, kwargs), _first(output)), with_kwargs=True
+            )
         )
 
 
@@ -112,10 +136,10 @@ class _InfluenceSum:
         self._cosines = torch.zeros(depth, dtype=torch.float64)
         self._tokens = torch.zeros(depth, dtype=torch.float64)
 
-    def adder(self, index: int, hooks: _Hooks) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    def adder(self, index: int, stack: int, hooks: _Hooks) -> Callable[[torch.Tensor, torch.Tensor], None]:
         def add(before: torch.Tensor, after: torch.Tensor) -> None:
             cosine = nn.functional.cosine_similarity(before.double(), after.double(), dim=-1)
-            mask = hooks.mask.to(cosine).expand_as(cosine)
+            mask = hooks.mask(cosine, stack)
             self._cosines[index] += (cosine * mask).sum().cpu()
             self._tokens[index] += mask.sum().cpu()
 
@@ -131,26 +155,30 @@ def run(model: nn.Module, batches: Sequence[CalibrationBatch], hooks: _Hooks) ->
     device = next(model.parameters()).device
     with torch.no_grad():
         for batch in batches:
-            inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
-            hooks.mask = attention_mask(inputs)
-            model(**inputs)
+            hooks.see(batch)
+            model(**{name: tensor.to(device) for name, tensor in batch.inputs.items()})
 
 
-def attention_mask(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """1 at real tokens, `(batch, sequence)`."""
-    mask = inputs.get("attention_mask")
-    return torch.ones_like(inputs["input_ids"]) if mask is None else mask
-
-
-def _adder(sums: torch.Tensor, index: int, hooks: _Hooks) -> Callable[[torch.Tensor], None]:
+def _adder(sums: torch.Tensor, stack: int, hooks: _Hooks) -> Callable[[torch.Tensor], None]:
     """Add the squared mean of `|x|` over real tokens, summed over examples; x `(batch, sequence, units)`."""
 
     def add(x: torch.Tensor) -> None:
-        mask = hooks.mask.to(x.device, torch.float64).unsqueeze(-1)
+        if x.ndim == 2:  # some feed-forward layers see all tokens of a batch in one row
+            x = x.view(1, *x.shape)
+        mask = hooks.mask(x, stack).unsqueeze(-1)
         mean = (x.detach().double().abs() * mask).sum(dim=1) / mask.sum(dim=1)
-        sums[index] += mean.square().sum(dim=0).cpu()
+        sums.add_(mean.square().sum(dim=0).cpu())
 
     return add
+
+
+def _zeros(size: int) -> torch.Tensor:
+    return torch.zeros(size, dtype=torch.float64)
+
+
+def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+    tensor: torch.Tensor = args[0] if args else kwargs["hidden_states"]
+    return tensor
 
 
 def _first(output: Any) -> torch.Tensor:

@@ -37,14 +37,14 @@ class Scores:
 
     Attributes:
         hidden: `(hidden_size,)`.
-        heads: `(num_hidden_layers, num_attention_heads)`, query heads in the model's order.
-        ffn: `(num_hidden_layers, intermediate_size)`.
+        heads: for each layer `(num_attention_heads,)`, query heads in the model's order.
+        ffn: for each layer `(intermediate_size,)`.
         layers: `(num_hidden_layers,)`.
     """
 
     hidden: np.ndarray | None = None
-    heads: np.ndarray | None = None
-    ffn: np.ndarray | None = None
+    heads: Sequence[np.ndarray] | None = None
+    ffn: Sequence[np.ndarray] | None = None
     layers: np.ndarray | None = None
 
 
@@ -57,9 +57,19 @@ class Subject:
     family: Family
 
     @property
-    def blocks(self) -> nn.ModuleList:
-        """The transformer blocks."""
+    def blocks(self) -> list[nn.Module]:
+        """The transformer blocks, an encoder's before its decoder's."""
         return self.family.layers_of(self.model)
+
+    def outputs(self, index: int) -> list[tuple[nn.Module, Literal["heads", "ffn"]]]:
+        """Modules of a block whose input is the concatenated heads, and the one that gets the neurons."""
+        block, layer = self.family.block_of(self.shape, index), self.blocks[index]
+        heads = [(layer.get_submodule(path), "heads") for path in block.attention_outputs]
+        return [*heads, (layer.get_submodule(block.ffn_output), "ffn")]  # type: ignore[list-item]
+
+    def stack_of(self, index: int) -> int:
+        """Number of the stack that a block lies in."""
+        return int(0 < self.shape.num_encoder_layers <= index)
 
 
 class Importance(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch.nn import functional
@@ -27,48 +28,45 @@ class FisherMask(Importance):
         """One pass and one gradient a batch."""
         del seed
         shape = subject.shape
-        depth, first = shape.num_hidden_layers, shape.layers[0]
-        heads = torch.zeros(depth, first.num_attention_heads, dtype=torch.float64)
-        ffn = torch.zeros(depth, first.intermediate_size, dtype=torch.float64)
+        heads = [torch.zeros(full.num_attention_heads, dtype=torch.float64) for full in shape.layers]
+        ffn = [torch.zeros(full.intermediate_size, dtype=torch.float64) for full in shape.layers]
+        sums = {"heads": heads, "ffn": ffn}
         with eval_mode(subject.model):
             for batch in batches:
-                head_masks, ffn_masks = _mask_gradients(subject, batch)
-                for index in range(depth):
-                    heads[index] += head_masks[index].double().square().sum(dim=0).cpu()
-                    ffn[index] += ffn_masks[index].double().square().sum(dim=0).cpu()
-        return Scores(heads=heads.numpy(), ffn=ffn.numpy())
+                for index, kind, gradient in _mask_gradients(subject, batch):
+                    sums[kind][index] += gradient.double().square().sum(dim=0).cpu()
+        return Scores(heads=[row.numpy() for row in heads], ffn=[row.numpy() for row in ffn])
 
 
 def _mask_gradients(
     subject: Subject, batch: CalibrationBatch
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Gradients of each example's own loss by its masks: heads `(batch, heads)`, neurons `(batch, ffn)`."""
+) -> list[tuple[int, Literal["heads", "ffn"], torch.Tensor]]:
+    """Gradients of each example's own loss by its masks, `(batch, heads)` or `(batch, ffn)`, by block."""
     weight = next(subject.model.parameters())
     device = weight.device
     inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
     assert batch.labels is not None, "fisher_mask needs labels"
-    size = batch.labels.shape[0]
-    masks: list[torch.Tensor] = []
+    examples = batch.labels.shape[0]
+    masks: list[tuple[int, Literal["heads", "ffn"], torch.Tensor]] = []
     handles = []
-    for index, block in enumerate(subject.blocks):
-        full = subject.shape.layers[index]
-        units = {
-            subject.family.attention_output: (full.num_attention_heads, full.head_dim),
-            subject.family.ffn_output: (full.intermediate_size, 1),
-        }
-        for path, (count, width) in units.items():
-            mask = torch.ones(size, count, device=device, dtype=weight.dtype, requires_grad=True)
-            masks.append(mask)
-            hook = _multiplier(mask, width)
-            handles.append(block.get_submodule(path).register_forward_pre_hook(hook))
+    for index, full in enumerate(subject.shape.layers):
+        units = {"heads": (full.num_attention_heads, full.head_dim), "ffn": (full.intermediate_size, 1)}
+        own: dict[str, torch.Tensor] = {}  # a decoder's two attentions share the mask of their heads
+        for module, kind in subject.outputs(index):
+            count, width = units[kind]
+            if kind not in own:
+                own[kind] = torch.ones(examples, count, device=device, dtype=weight.dtype, requires_grad=True)
+                masks.append((index, kind, own[kind]))
+            handles.append(module.register_forward_pre_hook(_multiplier(own[kind], width)))
     try:
         with torch.enable_grad():
-            logits = subject.model(**inputs).logits
-            gradients = torch.autograd.grad(_summed_loss(logits, batch.labels.to(device)), masks)
+            outputs = subject.model(**inputs)
+            loss = _summed_loss(outputs.logits, batch.labels.to(device))
+            gradients = torch.autograd.grad(loss, [mask for _, _, mask in masks])
     finally:
         for handle in handles:
             handle.remove()
-    return list(gradients[0::2]), list(gradients[1::2])
+    return [(index, kind, gradient) for (index, kind, _), gradient in zip(masks, gradients, strict=True)]
 
 
 def _summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -94,13 +94,18 @@ def best_first(scores: np.ndarray) -> np.ndarray:
     return np.argsort(-scores, kind="stable")
 
 
-def order_heads(scores: np.ndarray, shape: ModelShape) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+def order_heads(
+    scores: Sequence[np.ndarray], shape: ModelShape
+) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
     """Orders of key-value heads, and of query heads inside each, from query-head scores.
 
     A query head never leaves its key-value head, which would change the function. A key-value head counts
-    as much as its query heads together.
+    as much as its query heads together. Blocks that share their heads are ordered alike.
     """
     heads, queries = {}, {}
+    if shape.has_shared_heads:
+        together = np.sum(scores, axis=0)
+        scores = [together for _ in shape.layers]
     for index, full in enumerate(shape.layers):
         grouped = scores[index].reshape(full.num_key_value_heads, full.queries_per_head)
         heads[index] = best_first(grouped.sum(axis=1))
@@ -139,8 +144,8 @@ def _check_batches(method: Importance, batches: Sequence[CalibrationBatch]) -> N
 
 def _check_finite(name: str, scores: Scores) -> None:
     for axis in AXES:
-        values: np.ndarray | None = getattr(scores, axis)
-        if values is not None and not np.isfinite(values).all():
+        values = getattr(scores, axis)
+        if values is not None and not all(np.isfinite(row).all() for row in values):
             raise ConfigError(
                 f"importance {name} of {axis} is not finite; look for broken weights, and for calibration "
                 "examples without a single token"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
+from nas.elastic import full_size
 from nas.importance.base import CalibrationBatch, Importance, Scores, Subject
-from search_spaces import TensorLayout
+from search_spaces import ModelShape, TensorLayout
+from search_spaces.shape import Axis
 
 
 class Magnitude(Importance):
@@ -26,28 +28,29 @@ class Magnitude(Importance):
         """Batches and seed are ignored."""
         del batches, seed
         shape = subject.shape
-        depth, first = shape.num_hidden_layers, shape.layers[0]
         hidden = np.zeros(shape.hidden_size)
-        heads = np.zeros((depth, first.num_attention_heads))
-        ffn = np.zeros((depth, first.intermediate_size))
-        layers, sizes = np.zeros(depth), np.zeros(depth)
+        heads = [np.zeros(full.num_attention_heads) for full in shape.layers]
+        ffn = [np.zeros(full.intermediate_size) for full in shape.layers]
+        layers, sizes = np.zeros(shape.num_hidden_layers), np.zeros(shape.num_hidden_layers)
         for layout, squares in _squares(subject):
-            for dim, segments in enumerate(layout.dims):
-                segment = segments[0]
-                sums = squares.movedim(dim, 0).reshape(squares.shape[dim], -1).sum(dim=1).numpy()
-                if segment.axis == "hidden":
+            for axis, sums in _sums_by_axis(layout, squares, shape):
+                if axis == "hidden":
                     hidden += sums
-                elif segment.axis == "queries" and layout.layer is not None:
-                    heads[layout.layer] += sums.reshape(-1, segment.size).sum(axis=1)
-                elif segment.axis == "heads" and layout.layer is not None:
-                    per_head = sums.reshape(-1, segment.size).sum(axis=1)
-                    heads[layout.layer] += np.repeat(per_head, shape.layers[layout.layer].queries_per_head)
-                elif segment.axis == "ffn" and layout.layer is not None:
+                elif axis == "queries" and layout.layer is not None:
+                    heads[layout.layer] += sums
+                elif axis == "heads" and layout.layer is not None:
+                    heads[layout.layer] += np.repeat(sums, shape.layers[layout.layer].queries_per_head)
+                elif axis == "ffn" and layout.layer is not None:
                     ffn[layout.layer] += sums
             if layout.layer is not None:
                 layers[layout.layer] += float(squares.sum())
                 sizes[layout.layer] += squares.numel()
-        return Scores(hidden=np.sqrt(hidden), heads=np.sqrt(heads), ffn=np.sqrt(ffn), layers=layers / sizes)
+        return Scores(
+            hidden=np.sqrt(hidden),
+            heads=[np.sqrt(row) for row in heads],
+            ffn=[np.sqrt(row) for row in ffn],
+            layers=layers / sizes,
+        )
 
 
 class RandomImportance(Importance):
@@ -62,13 +65,25 @@ class RandomImportance(Importance):
         del batches
         generator = np.random.default_rng(seed)
         shape = subject.shape
-        depth, first = shape.num_hidden_layers, shape.layers[0]
         return Scores(
             hidden=generator.random(shape.hidden_size),
-            heads=generator.random((depth, first.num_attention_heads)),
-            ffn=generator.random((depth, first.intermediate_size)),
-            layers=generator.random(depth),
+            heads=[generator.random(full.num_attention_heads) for full in shape.layers],
+            ffn=[generator.random(full.intermediate_size) for full in shape.layers],
+            layers=generator.random(shape.num_hidden_layers),
         )
+
+
+def _sums_by_axis(
+    layout: TensorLayout, squares: torch.Tensor, shape: ModelShape
+) -> Iterator[tuple[Axis, np.ndarray]]:
+    """Sums over everything that belongs to a unit, for each run of units in each dimension of a weight."""
+    for dim, segments in enumerate(layout.dims):
+        sums = squares.movedim(dim, 0).reshape(squares.shape[dim], -1).sum(dim=1).numpy()
+        start = 0
+        for segment in segments:
+            size = full_size(segment, layout.layer, shape)
+            yield segment.axis, sums[start : start + size].reshape(-1, segment.size).sum(axis=1)
+            start += size
 
 
 def _squares(subject: Subject) -> list[tuple[TensorLayout, torch.Tensor]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,7 +13,8 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from nas.elastic import cut
-from nas.families import Family
+from nas.families import Family, sizes_of
+from nas.families.family import Attribute
 from search_spaces import LayerShape, LayerUnits, ModelShape, SubnetConfig, TensorLayout
 from search_spaces.shape import Part
 from search_spaces.units import count
@@ -32,7 +34,7 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Changes:
-    """Entries of module dictionaries with their old and new values, newest last."""
+    """Entries of dictionaries with their old and new values, newest last."""
 
     entries: list[tuple[dict[str, Any], str, Any, Any]] = field(default_factory=list)
 
@@ -61,9 +63,14 @@ class ElasticModel:
         self.model = model
         self.shape = shape
         self._family = family
+        self._stacks = family.stacks_of(model)
         self._blocks = family.layers_of(model)
-        self._block_list = list(self._blocks)
-        self._stand_ins = {part: [family.removed(part) for _ in shape.layers] for part in PARTS}
+        self._stand_ins = [
+            {part: _stand_ins(block, family.block_of(shape, index).removed[part]) for part in PARTS}
+            for index, block in enumerate(self._blocks)
+        ]
+        self._indexed = [indexed_modules(block) for block in self._blocks]
+        self._configs = list(configs_of(model).values())
         self._outside, self._inside = self._find_slots()
         self._changes = _Changes()
 
@@ -71,9 +78,9 @@ class ElasticModel:
     def active(self, config: SubnetConfig) -> Iterator[nn.Module]:
         """The model as a sub-network for the length of a `with` block.
 
-        Weights become views of the full ones (copies only for index sets that are no prefix), so that
-        gradients reach exactly the kept slices. A nested block is a sub-network of the full model too, not
-        of the outer sub-network. Not for several threads at once.
+        Weights become views of the full ones (copies only for index sets that are no prefix, and for fused
+        projections), so that gradients reach exactly the kept slices. A nested block is a sub-network of
+        the full model too, not of the outer sub-network. Not for several threads at once.
         """
         outer, changes = self._changes, _Changes()
         outer.undo()
@@ -95,18 +102,19 @@ class ElasticModel:
             units = config.layers[index]
             assert units is not None
             full = self.shape.layers[index]
+            slots = self._inside[index]
+            if not hidden_is_full:
+                self._cut_slots(slots[None], config, changes, cut_weights)
             for part in PARTS:
                 if is_removed(part, units):
-                    children = self._block_list[index]._modules
-                    for name, stand_in in self._stand_ins[part][index].items():
-                        changes.set(children, name, stand_in)
+                    for table, name, stand_in in self._stand_ins[index][part]:
+                        changes.set(table, name, stand_in)
                 elif not (hidden_is_full and is_whole(part, units, full)):
-                    self._cut_slots(self._inside[index][part], config, changes, cut_weights)
-            if units.num_attention_heads not in (0, full.num_attention_heads):
+                    self._cut_slots(slots[part], config, changes, cut_weights)
+            if not is_removed("attention", units) and not is_whole("attention", units, full):
                 self._set_attributes(index, units, changes)
-        if len(config.kept_layers) < len(self._block_list):
-            kept = {str(new): self._block_list[old] for new, old in enumerate(config.kept_layers)}
-            changes.set(self._blocks.__dict__, "_modules", kept)
+        if len(config.kept_layers) < len(self._blocks):
+            self._drop_blocks(config, changes)
 
     def _cut_slots(
         self, slots: list[_Slot], config: SubnetConfig, changes: _Changes, done: dict[int, torch.Tensor]
@@ -121,27 +129,100 @@ class ElasticModel:
                 changes.set(slot.owner.__dict__, name, value)
 
     def _set_attributes(self, index: int, units: LayerUnits, changes: _Changes) -> None:
-        block = self._block_list[index]
-        for path, values in self._family.attributes(self.shape.layers[index], units).items():
-            table = block.get_submodule(path).__dict__
+        attributes = self._family.block_of(self.shape, index).attributes
+        for owner, values in block_attributes(
+            self._blocks[index], attributes, self.shape.layers[index], units
+        ):
             for name, value in values.items():
-                changes.set(table, name, value)
+                changes.set(owner.__dict__, name, value)
 
-    def _find_slots(self) -> tuple[list[_Slot], list[dict[Part, list[_Slot]]]]:
+    def _drop_blocks(self, config: SubnetConfig, changes: _Changes) -> None:
+        kept = kept_by_stack(self.shape, config)
+        for stack, full, indices in zip(self._stacks, self.shape.stacks, kept, strict=True):
+            children = {str(new): self._blocks[full.start + old] for new, old in enumerate(indices)}
+            changes.set(stack.__dict__, "_modules", children)
+            for new, old in enumerate(indices):
+                stand_ins = self._stand_ins[full.start + old].values()
+                removed = [module for part in stand_ins for _, _, module in part]
+                for module in (*self._indexed[full.start + old], *removed):
+                    if "layer_idx" in module.__dict__:
+                        changes.set(module.__dict__, "layer_idx", new)
+        for own in self._configs:
+            names = getattr(own, "attribute_map", {})
+            for name, value in self._family.depth(own, kept).items():
+                changes.set(own.__dict__, names.get(name, name), value)
+
+    def _find_slots(self) -> tuple[list[_Slot], list[dict[Part | None, list[_Slot]]]]:
         outside: list[_Slot] = []
-        inside: list[dict[Part, list[_Slot]]] = [{part: [] for part in PARTS} for _ in self.shape.layers]
+        inside: list[dict[Part | None, list[_Slot]]] = [
+            {part: [] for part in (None, *PARTS)} for _ in self.shape.layers
+        ]
         for layout in self.shape.tensors:
             path, _, name = layout.name.rpartition(".")
             owner = self.model.get_submodule(path)
             parameter = owner._parameters[name]
             assert parameter is not None
             slot = _Slot(owner, name, parameter, layout)
-            if layout.layer is None:
-                outside.append(slot)
-            else:
-                assert layout.part is not None, f"{layout.name} belongs to no sub-layer"
-                inside[layout.layer][layout.part].append(slot)
+            (outside if layout.layer is None else inside[layout.layer][layout.part]).append(slot)
         return outside, inside
+
+
+def _stand_ins(
+    block: nn.Module, classes: Mapping[str, type[nn.Module]]
+) -> list[tuple[dict[str, Any], str, nn.Module]]:
+    """Where the stand-ins of a removed sub-layer go: the parents' children, the name, the stand-in."""
+    places = []
+    for path, stand_in in classes.items():
+        parent, _, name = path.rpartition(".")
+        module = stand_in()
+        layers = [m.layer_idx for m in block.modules() if "layer_idx" in m.__dict__]
+        if hasattr(module, "layer_idx") and layers:
+            module.__dict__["layer_idx"] = layers[0]
+        places.append((block.get_submodule(parent)._modules, name, module))
+    return places
+
+
+def remove_part(block: nn.Module, classes: Mapping[str, type[nn.Module]]) -> None:
+    """Put the stand-ins of a removed sub-layer in place for good."""
+    for table, name, stand_in in _stand_ins(block, classes):
+        table[name] = stand_in
+
+
+def indexed_modules(block: nn.Module) -> list[nn.Module]:
+    """Modules that know the index of their block, which is that of their key-value cache."""
+    return [module for module in block.modules() if "layer_idx" in module.__dict__]
+
+
+def configs_of(model: nn.Module) -> dict[int, Any]:
+    """Every config object of a model's modules by identity: a stack may have its own."""
+    configs = (module.__dict__["config"] for module in model.modules() if "config" in module.__dict__)
+    return {id(config): config for config in configs}
+
+
+def kept_by_stack(shape: ModelShape, config: SubnetConfig) -> list[list[int]]:
+    """Kept blocks of each stack, by index in the stack."""
+    return [[i - stack.start for i in config.kept_layers if i in stack] for stack in shape.stacks]
+
+
+def block_attributes(
+    block: nn.Module,
+    attributes: Mapping[str, Mapping[str, Attribute]],
+    full: LayerShape,
+    units: LayerUnits,
+) -> Iterator[tuple[nn.Module, dict[str, Any]]]:
+    """Modules of a block with the attributes that they need for the kept units."""
+    sizes = sizes_of(full, units)
+    for path, values in attributes.items():
+        owner = block.get_submodule(path)
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, str):
+                found[name] = sizes[value]
+                continue
+            found[name] = copy.copy(getattr(owner, name))
+            for inner, size in value.items():
+                setattr(found[name], inner, sizes[size])
+        yield owner, found
 
 
 def forward_sizes(owner: nn.Module, name: str, weight: torch.Tensor) -> list[tuple[str, Any]]:

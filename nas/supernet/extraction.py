@@ -10,8 +10,17 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from nas.elastic import clone_structure, cut
-from nas.families import Family
-from nas.supernet.activation import PARTS, forward_sizes, is_removed
+from nas.families import Family, base_prefix
+from nas.supernet.activation import (
+    PARTS,
+    block_attributes,
+    configs_of,
+    forward_sizes,
+    indexed_modules,
+    is_removed,
+    kept_by_stack,
+    remove_part,
+)
 from search_spaces import ModelShape, SubnetConfig, portability
 from search_spaces.units import count
 
@@ -26,35 +35,41 @@ def extract(
     small: Any = clone_structure(model)
     _drop_blocks(small, shape, family, config)
     _copy_weights(small, shape, config, family)
-    _own_config(small, shape, family, config)
+    _own_configs(small, shape, family, config)
     return small  # type: ignore[no-any-return]  # the clone of a PreTrainedModel is one
 
 
 def _drop_blocks(small: nn.Module, shape: ModelShape, family: Family, config: SubnetConfig) -> None:
-    blocks = family.layers_of(small)
-    every = list(blocks)
-    for index in config.kept_layers:
-        units = config.layers[index]
-        assert units is not None
-        for part in PARTS:
-            if is_removed(part, units):
-                every[index]._modules.update(family.removed(part))
-        for path, values in family.attributes(shape.layers[index], units).items():
-            every[index].get_submodule(path).__dict__.update(values)
-    blocks._modules = {str(new): every[old] for new, old in enumerate(config.kept_layers)}
+    every = family.layers_of(small)
+    for stack, full, kept in zip(
+        family.stacks_of(small), shape.stacks, kept_by_stack(shape, config), strict=True
+    ):
+        for new, old in enumerate(kept):
+            index = full.start + old
+            units, block = config.layers[index], family.block_of(shape, index)
+            assert units is not None
+            for part in PARTS:
+                if is_removed(part, units):
+                    remove_part(every[index], block.removed[part])
+            if not is_removed("attention", units):
+                layer = shape.layers[index]
+                for owner, values in block_attributes(every[index], block.attributes, layer, units):
+                    owner.__dict__.update(values)
+            for module in indexed_modules(every[index]):
+                module.__dict__["layer_idx"] = new
+        stack._modules = {str(new): every[full.start + old] for new, old in enumerate(kept)}
 
 
 def _copy_weights(small: nn.Module, shape: ModelShape, config: SubnetConfig, family: Family) -> None:
     """Replace each shared full weight of the clone by a contiguous copy of its kept slice."""
-    old_index = dict(enumerate(config.kept_layers))
-    prefix = _blocks_path(small, family)
+    full_paths = _full_paths(small, shape, config, family)
     copies: dict[int, nn.Parameter] = {}
     for path, owner in small.named_modules():
         for name, parameter in owner._parameters.items():
             if parameter is None:
                 continue
             if id(parameter) not in copies:
-                layout = shape.by_name[_full_name(f"{path}.{name}" if path else name, prefix, old_index)]
+                layout = shape.by_name[_full_name(f"{path}.{name}" if path else name, full_paths)]
                 kept = cut(parameter.detach(), layout, config, shape)
                 copies[id(parameter)] = nn.Parameter(
                     _own_memory(kept, parameter), requires_grad=parameter.requires_grad
@@ -70,17 +85,21 @@ def _own_memory(kept: torch.Tensor, full: torch.Tensor) -> torch.Tensor:
     return kept.clone() if is_shared else kept
 
 
-def _full_name(name: str, blocks_path: str, old_index: dict[int, int]) -> str:
-    if not name.startswith(blocks_path):
-        return name
-    index, _, rest = name.removeprefix(blocks_path).partition(".")
-    return f"{blocks_path}{old_index[int(index)]}.{rest}"
+def _full_paths(small: nn.Module, shape: ModelShape, config: SubnetConfig, family: Family) -> dict[str, str]:
+    """Path of each kept block in the full model by its path in the small one, each with a trailing dot."""
+    paths: dict[str, str] = {}
+    kept = kept_by_stack(shape, config)
+    for block, indices in zip(family.blocks, kept, strict=True):
+        stack = f"{base_prefix(small)}{block.path}."
+        paths |= {f"{stack}{new}.": f"{stack}{old}." for new, old in enumerate(indices)}
+    return paths
 
 
-def _blocks_path(model: nn.Module, family: Family) -> str:
-    blocks = family.layers_of(model)
-    path: str = next(path for path, module in model.named_modules() if module is blocks)
-    return f"{path}."
+def _full_name(name: str, full_paths: dict[str, str]) -> str:
+    for path, full in full_paths.items():
+        if name.startswith(path):
+            return full + name.removeprefix(path)
+    return name
 
 
 def _set_sizes(owner: nn.Module, name: str) -> None:
@@ -93,14 +112,23 @@ def _set_sizes(owner: nn.Module, name: str) -> None:
         owner.num_embeddings, owner.embedding_dim = weight.shape
 
 
-def _own_config(small: Any, shape: ModelShape, family: Family, config: SubnetConfig) -> None:
-    own = copy.deepcopy(small.config)
-    own.num_hidden_layers = len(config.kept_layers)
-    if portability(shape, config) == "plain":
-        units = config.layers[config.kept_layers[0]]
-        assert units is not None
-        for name, value in family.plain_sizes(small.config, count(config.hidden), units).items():
-            setattr(own, name, value)
+def _own_configs(small: Any, shape: ModelShape, family: Family, config: SubnetConfig) -> None:
+    """Configs that state the depth, and the sizes too where the stock class can be built from them."""
+    kept = kept_by_stack(shape, config)
+    is_plain = portability(shape, config) == "plain"
+    units = next((units for units in config.layers if units is not None), None)
+    own = {}
+    for identity, old in configs_of(small).items():
+        own[identity] = new = copy.deepcopy(old)
+        entries = dict(family.depth(old, kept))
+        if is_plain:
+            assert units is not None
+            entries |= family.plain_sizes(old, count(config.hidden), units)
+        for name, value in entries.items():
+            setattr(new, name, value)
     for module in small.modules():
         if "config" in module.__dict__:
-            module.__dict__["config"] = own
+            module.__dict__["config"] = own[id(module.__dict__["config"])]
+    if is_plain and count(config.hidden) != shape.hidden_size:
+        with torch.no_grad():
+            family.refit(small, shape.hidden_size, count(config.hidden))

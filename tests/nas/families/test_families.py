@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 
 from nas.errors import UnsupportedModelError
@@ -58,16 +57,16 @@ def test_the_norms_of_a_model_are_those_that_emit_the_residual_stream(
     kind: str, count: int, tiny_model: MakeModel
 ) -> None:
     model = tiny_model(kind)
-    norms = family_of(model.config.model_type).norms_of(model)
+    norms = [norm for _, norm in family_of(model.config.model_type).norms_of(model)]
     assert len(norms) == count
     assert all(isinstance(norm, nn.LayerNorm) and norm.normalized_shape == (24,) for norm in norms)
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        UnsupportedModelError, match="'gpt2' has no family description; known are bert, electra, roberta"
+        UnsupportedModelError, match="'bloom' has no family description; known are .*bert, .*llama"
     ):
-        family_of("gpt2")
+        family_of("bloom")
 
 
 def test_each_known_architecture_has_a_family() -> None:
@@ -110,13 +109,3 @@ def test_a_weight_tied_inside_its_sub_layer_names_the_first(tiny_model: MakeMode
 def test_a_base_model_without_a_head_is_described_too(tiny_model: MakeModel) -> None:
     model = tiny_model().bert
     assert "encoder.layer.0.output.dense.weight" in _describe(model).by_name
-
-
-@pytest.mark.parametrize("kind", ["bert", "roberta", "electra"])
-def test_stand_ins_hand_on_the_residual_stream(kind: str) -> None:
-    family = family_of(kind)
-    hidden = torch.randn(2, 3, 4)
-    attention = family.removed("attention")["attention"]
-    assert attention(hidden, None, output_attentions=False)[0] is hidden
-    ffn = family.removed("ffn")
-    assert ffn["output"](ffn["intermediate"](hidden), hidden) is hidden

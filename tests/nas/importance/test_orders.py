@@ -64,7 +64,7 @@ def test_a_zeroed_neuron_and_head_score_zero_and_come_last(make_subject: MakeSub
     scores = importance_of("magnitude").score(subject, ())
     assert scores.ffn is not None
     assert scores.heads is not None
-    assert scores.ffn[1, 5] == scores.heads[1, 0] == 0
+    assert scores.ffn[1][5] == scores.heads[1][0] == 0
     orders = _rank(subject, "magnitude").orders
     assert orders.ffn[1][-1] == 5
     assert orders.heads[1][-1] == 0

@@ -184,7 +184,7 @@ def test_magnitude_is_the_norm_of_all_weights_coupled_to_a_unit(make_subject: Ma
     for projection in (attention.self.query, attention.self.key, attention.self.value):
         head += [projection.weight[8:16], projection.bias[8:16]]
     scores = _score(subject, "magnitude")
-    for found, weights in ((scores.ffn[0, 4], neuron), (scores.heads[0, 1], head)):  # type: ignore[index]
+    for found, weights in ((scores.ffn[0][4], neuron), (scores.heads[0][1], head)):  # type: ignore[index]
         expected = torch.cat([weight.detach().reshape(-1) for weight in weights]).norm()
         np.testing.assert_allclose(found, expected, **CLOSE)
 

@@ -1,0 +1,85 @@
+"""Llama and its kin: pre-norm decoders with rotary positions, grouped-query attention and gated FFNs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from nas.families.family import Block, Family, Weight, equal_layers
+from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from search_spaces import LayerShape, LayerUnits
+from search_spaces.units import count
+
+
+class LlamaFamily(Family):
+    """Llama (SmolLM2 is one), Mistral, Qwen2 and Qwen3."""
+
+    model_types: ClassVar[tuple[str, ...]] = ("llama", "mistral", "qwen2", "qwen3")
+    blocks = (
+        Block(
+            path="layers",
+            weights={
+                "input_layernorm.weight": Weight(("hidden",), "attention"),
+                "self_attn.q_proj.weight": Weight(("queries", "hidden"), "attention", "all"),
+                "self_attn.q_proj.bias": Weight(("queries",), "attention"),
+                "self_attn.k_proj.weight": Weight(("heads", "hidden"), "attention", "all"),
+                "self_attn.k_proj.bias": Weight(("heads",), "attention"),
+                "self_attn.v_proj.weight": Weight(("heads", "hidden"), "attention", "all"),
+                "self_attn.v_proj.bias": Weight(("heads",), "attention"),
+                "self_attn.o_proj.weight": Weight(("hidden", "queries"), "attention", "all"),
+                "self_attn.o_proj.bias": Weight(("hidden",), "attention"),
+                "self_attn.q_norm.weight": Weight(("fixed",), "attention"),
+                "self_attn.k_norm.weight": Weight(("fixed",), "attention"),
+                "post_attention_layernorm.weight": Weight(("hidden",), "ffn"),
+                "mlp.gate_proj.weight": Weight(("ffn", "hidden"), "ffn", "all"),
+                "mlp.gate_proj.bias": Weight(("ffn",), "ffn"),
+                "mlp.up_proj.weight": Weight(("ffn", "hidden"), "ffn", "all"),
+                "mlp.up_proj.bias": Weight(("ffn",), "ffn"),
+                "mlp.down_proj.weight": Weight(("hidden", "ffn"), "ffn", "all"),
+                "mlp.down_proj.bias": Weight(("hidden",), "ffn"),
+            },
+            attention_outputs=("self_attn.o_proj",),
+            ffn_output="mlp.down_proj",
+            norms=("input_layernorm", "post_attention_layernorm"),
+            removed={
+                "attention": {"input_layernorm": Skipped, "self_attn": ZeroMixer},
+                "ffn": {"post_attention_layernorm": Skipped, "mlp": Zero},
+            },
+            attributes={"self_attn": {"num_key_value_groups": "num_key_value_groups"}},
+        ),
+    )
+    weights: ClassVar[Mapping[str, Weight]] = {
+        r"embed_tokens\.weight": Weight(("fixed", "hidden")),
+        r"norm\.weight": Weight(("hidden",)),
+        r"lm_head\.weight": Weight(("fixed", "hidden"), tokens="all"),
+        r"score\.weight": Weight(("fixed", "hidden"), tokens="all"),
+        r"score\.bias": Weight(("fixed",)),
+    }
+    norms = ("norm",)
+    has_head_dim = True
+    is_causal = True
+
+    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
+        """The same sizes in every block."""
+        heads = config.num_attention_heads
+        return equal_layers(
+            config.num_hidden_layers,
+            heads,
+            config.num_key_value_heads,
+            getattr(config, "head_dim", None) or config.hidden_size // heads,
+            config.intermediate_size,
+        )
+
+    def facts(self, config: Any) -> Mapping[str, Any]:
+        """Llama's own config has a rule that its kin lack."""
+        return {"heads_divide_hidden": config.model_type == "llama"}
+
+    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
+        """`head_dim` is stated, since it no longer follows from the others."""
+        return {
+            "hidden_size": hidden_size,
+            "num_attention_heads": units.num_attention_heads,
+            "num_key_value_heads": count(units.heads),
+            "head_dim": self.layer_shapes(config)[0].head_dim,
+            "intermediate_size": count(units.ffn),
+        }
