@@ -18,7 +18,7 @@ import torch
 
 from nas.evaluation.skeleton import Skeleton, random_model
 from nas.evaluation.target import Target
-from nas.families import family_of
+from nas.families import family_of, random_inputs
 from search_spaces import ModelShape, SubnetConfig
 from search_spaces.units import count
 from workers import CpuTimer, EvaluatorFactory, LatencyProtocol, Timer, calibrate, measure_pair, timer_for
@@ -183,9 +183,10 @@ def _full_config(skeleton: Skeleton) -> SubnetConfig:
 
 
 def _inputs(skeleton: Skeleton, target: Target) -> dict[str, torch.Tensor]:
-    """Random tokens without padding, `(batch_size, sequence_length)`."""
-    generator = torch.Generator().manual_seed(0)
-    size = (target.batch_size, target.sequence_length)
-    tokens = torch.randint(0, skeleton.module.config.vocab_size, size, generator=generator)
-    mask = torch.ones(size, dtype=torch.long)
-    return {"input_ids": tokens.to(target.device), "attention_mask": mask.to(target.device)}
+    """Random inputs of the target's size, on its device."""
+    inputs = random_inputs(skeleton.module, target.batch_size, target.sequence_length)
+    dtype = getattr(torch, target.dtype)
+    return {
+        name: tensor.to(target.device, dtype if tensor.is_floating_point() else None)
+        for name, tensor in inputs.items()
+    }

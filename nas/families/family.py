@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from torch import nn
@@ -87,6 +88,7 @@ class Family(ABC):
         norms: modules outside the blocks that emit the normalised residual stream, below the base model.
         has_head_dim: the stock config states `head_dim` on its own.
         is_causal: generates with a key-value cache.
+        limits: what is not elastic, with the reason, by dimension; for the docs and the search space.
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -95,6 +97,7 @@ class Family(ABC):
     norms: ClassVar[tuple[str, ...]] = ()
     has_head_dim: ClassVar[bool] = False
     is_causal: ClassVar[bool] = False
+    limits: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @abstractmethod
     def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
@@ -163,10 +166,9 @@ class Family(ABC):
             hidden_size=config.hidden_size,
             layers=layers,
             tensors=tuple(tensors),
-            has_head_dim=self.has_head_dim,
             is_causal=self.is_causal,
             num_encoder_layers=starts[-1],
-            **self.facts(config),
+            **{"has_head_dim": self.has_head_dim, **self.facts(config)},
         )
         _check_sizes(model, shape)
         _check_ties(shape)

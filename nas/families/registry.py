@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import functools
+from importlib.metadata import entry_points
 from typing import Final
 
 from nas.errors import UnsupportedModelError
 from nas.families.bert import BertFamily, ElectraFamily
 from nas.families.family import Family
+from nas.families.gemma import Gemma2Family, GemmaFamily
+from nas.families.gpt2 import Gpt2Family
+from nas.families.gpt_neox import GptNeoxFamily
 from nas.families.llama import LlamaFamily
+from nas.families.opt import OptFamily
+from nas.families.phi import Phi3Family, PhiFamily
 
-_FAMILIES: Final = (BertFamily(), ElectraFamily(), LlamaFamily())
+_FAMILIES: Final = (
+    GptNeoxFamily(),
+    Gpt2Family(),
+    OptFamily(),
+    Phi3Family(),
+    PhiFamily(),
+    BertFamily(),
+    ElectraFamily(),
+    LlamaFamily(),
+    GemmaFamily(),
+    Gemma2Family(),
+)
+
+
+_registered: list[Family] = []
+
+
+def register_family(family: Family) -> None:
+    """Make a description of your own known to this process; it goes before one of the same `model_type`.
+
+    Processes that a Ray pool starts know it too where the package that defines it names the class as an
+    entry point of the group `nas.families`.
+    """
+    _registered.insert(0, family)
 
 
 def family_of(model_type: str) -> Family:
@@ -18,7 +48,7 @@ def family_of(model_type: str) -> Family:
     Raises:
         UnsupportedModelError: none is known for `model_type`.
     """
-    for family in _FAMILIES:
+    for family in known_families():
         if model_type in family.model_types:
             return family
     raise UnsupportedModelError(
@@ -26,6 +56,17 @@ def family_of(model_type: str) -> Family:
     )
 
 
+def known_families() -> tuple[Family, ...]:
+    """Every description: registered ones, those of installed packages, our own."""
+    return (*_registered, *_installed(), *_FAMILIES)
+
+
 def known_model_types() -> tuple[str, ...]:
     """Every `model_type` that can become a supernet."""
-    return tuple(sorted(name for family in _FAMILIES for name in family.model_types))
+    return tuple(sorted({name for family in known_families() for name in family.model_types}))
+
+
+@functools.cache
+def _installed() -> tuple[Family, ...]:
+    """Families that other packages bring along."""
+    return tuple(point.load()() for point in entry_points(group="nas.families"))

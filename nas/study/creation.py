@@ -150,22 +150,16 @@ def delete_study(name: str, *, storage: str = DEFAULT_STORAGE) -> None:
 def space_of(spec: StudySpec, supernet: Supernet) -> SearchSpace:
     """The space that a stored study was created with."""
     dimensions: dict[str, list[int]] = dict(spec.space["dimensions"])
-    choices: dict[str, Any] = {
-        name.rpartition(".")[2]: values for name, values in dimensions.items() if not _is_switch(name)
-    }
-    return supernet.space(spec.space["kind"], choices=choices, portability=spec.space["portability"])
+    kind: str = spec.space["kind"]
+    choices: dict[str, Any] = {}
+    if kind not in ("layer", "sublayer"):  # those have switches
+        choices = {name.rpartition(".")[2]: values for name, values in dimensions.items()}
+    return supernet.space(kind, choices=choices, portability=spec.space["portability"])
 
 
 def fingerprint_of(spec: StudySpec, supernet: Supernet, space: SearchSpace) -> dict[str, str]:
     """What the study must be resumed with."""
     return fingerprint(supernet_sha256=supernet.sha256, space_sha256=space.sha256, spec=spec)
-
-
-def _is_switch(name: str) -> bool:
-    return name.startswith("layers.") and name.rpartition(".")[2] not in (
-        "num_attention_heads",
-        "intermediate_size",
-    )
 
 
 def _check(name: str, spec: StudySpec, supernet: Supernet, space: SearchSpace) -> None:

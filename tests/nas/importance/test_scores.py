@@ -82,7 +82,7 @@ def test_fisher_of_a_regression_takes_the_squared_error(make_subject: MakeSubjec
 def test_fisher_works_in_bfloat16(make_subject: MakeSubject, tiny_batch: Any) -> None:
     scores = _score(make_subject(dtype="bfloat16"), "fisher_mask", [tiny_batch()])
     assert scores.heads is not None
-    assert (scores.heads > 0).all()
+    assert all((row > 0).all() for row in scores.heads)
 
 
 @pytest.mark.parametrize("name", ["fisher_mask", "minitron"])
@@ -92,7 +92,7 @@ def test_squares_of_scores_add_up_over_batches(name: str, make_subject: MakeSubj
     power = 2 if name == "minitron" else 1  # fisher_mask is a sum of squares already
     for axis in ("heads", "ffn"):
         one, other, both = (
-            getattr(_score(subject, name, batches), axis) ** power
+            np.stack(getattr(_score(subject, name, batches), axis)) ** power
             for batches in ([first], [second], [first, second])
         )
         np.testing.assert_allclose(one + other, both, **CLOSE)
@@ -220,7 +220,7 @@ def test_scores_have_a_row_a_layer_and_exactly_the_promised_axes(
     for axis, shape in shapes.items():
         values = getattr(scores, axis)
         assert (values is not None) == (axis in importance_of(name).axes)
-        assert values is None or values.shape == shape
+        assert values is None or np.shape(values) == shape
 
 
 @pytest.mark.parametrize("name", known_importances())
