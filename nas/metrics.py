@@ -1,4 +1,4 @@
-"""Quality metrics by name, computed by scikit-learn (extra `metrics`)."""
+"""Quality metrics by name; those of predictions are computed by scikit-learn (extra `metrics`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from nas.errors import ConfigError, EvaluationFailedError
 from nas.names import entry
 
-Kind: TypeAlias = Literal["classification", "regression"]
+Kind: TypeAlias = Literal["classification", "regression", "loss"]
+Direction: TypeAlias = Literal["max", "min"]
 _Score: TypeAlias = Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
 
 
@@ -26,12 +27,13 @@ class Metric:
     Attributes:
         direction: whether larger (`max`) or smaller (`min`) is better.
         lower, upper: the range of the score, both included.
-        score: called with the labels and the predictions.
+        score: called with the labels and the predictions; of kind `loss`, with the sums of the examples'
+            losses and the numbers of their counted items.
     """
 
     name: str
     kind: Kind
-    direction: Literal["max", "min"]
+    direction: Direction
     lower: float
     upper: float
     score: _Score
@@ -40,17 +42,6 @@ class Metric:
 def metric(name: str) -> Metric:
     """The metric of this name; ConfigError with the nearest known name otherwise."""
     return entry(METRICS, name, "metric")
-
-
-def default_metric(task: str) -> Metric:
-    """Accuracy for classification tasks, Spearman's correlation for regression."""
-    for ending, name in (("classification", "accuracy"), ("regression", "spearman")):
-        if task.endswith(ending):
-            return METRICS[name]
-    raise ConfigError(
-        f"task {task!r} has no default metric; name one of {', '.join(METRICS)}. Tasks with a default: "
-        "sequence-classification, regression."
-    )
 
 
 def compute(name: str, logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
@@ -67,6 +58,8 @@ def compute(name: str, logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> fl
         ConfigError: the shapes do not fit the metric, or scikit-learn is not installed.
     """
     chosen = metric(name)
+    if chosen.kind == "loss":
+        raise ConfigError(f"{name} is computed from losses, not from outputs; call loss_value.")
     outputs, truth = np.asarray(logits), np.asarray(labels)
     _check_finite(outputs, name)
     value = float(chosen.score(truth, _predictions(chosen, outputs, truth)))
@@ -74,6 +67,23 @@ def compute(name: str, logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> fl
         raise EvaluationFailedError(
             f"{name} is {value}: the outputs are too large to be scored.", reason="nan"
         )
+    return value
+
+
+def loss_value(name: str, sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> float:
+    """A metric of kind `loss`.
+
+    Args:
+        name: `loss` or `perplexity`.
+        sums: sum of the losses of each example, `(examples,)`.
+        counts: number of counted items of each example, `(examples,)`, not all 0.
+
+    Raises:
+        EvaluationFailedError: reason `nan`, the value is not finite.
+    """
+    value = metric(name).score(sums, counts)
+    if not math.isfinite(value):
+        raise EvaluationFailedError(f"{name} is {value}; the model's outputs cannot be scored.", reason="nan")
     return value
 
 
@@ -169,12 +179,22 @@ def _correlation(name: str, labels: npt.NDArray[Any], predictions: npt.NDArray[A
     return float(getattr(stats, name)(labels, predictions).statistic)
 
 
+def _mean_loss(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> float:
+    return float(sums.sum(dtype=np.float64) / counts.sum())
+
+
+def _perplexity(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> float:
+    """exp(total negative log likelihood / total tokens), natural logarithm."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(_mean_loss(sums, counts)))
+
+
 def _is_constant(values: npt.NDArray[Any]) -> bool:
     return bool((values == values[0]).all())
 
 
 def _metric(name: str, kind: Kind, score: _Score, lower: float = 0.0, upper: float = 1.0) -> Metric:
-    direction: Literal["max", "min"] = "min" if name == "mse" else "max"
+    direction: Direction = "min" if kind == "loss" or name == "mse" else "max"
     return Metric(name=name, kind=kind, direction=direction, lower=lower, upper=upper, score=score)
 
 
@@ -189,6 +209,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("spearman", "regression", _spearman, lower=-1.0),
             _metric("pearson", "regression", _pearson, lower=-1.0),
             _metric("mse", "regression", _mse, upper=math.inf),
+            _metric("loss", "loss", _mean_loss, upper=math.inf),
+            _metric("perplexity", "loss", _perplexity, lower=1.0, upper=math.inf),
         )
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from search_spaces.shape import ModelShape
+from search_spaces.shape import FfnRule, ModelShape
 from search_spaces.subnet import SubnetConfig
 from search_spaces.units import count
 
@@ -17,7 +17,8 @@ def portability(shape: ModelShape, config: SubnetConfig) -> Portability:
     Plain means equal sizes in every kept block and no removed sub-layer. Where the stock config has no
     `head_dim` (BERT and its kin) it also means `hidden_size == num_attention_heads * head_dim`, and where
     embeddings are projected (ELECTRA) that `hidden_size` differs from their width, and where the stock config
-    says so (Llama) that the number of heads divides `hidden_size`.
+    says so (Llama) that the number of heads divides `hidden_size`, and where the first block is unlike the
+    others (ModernBERT) that it is kept, and where the FFN width is given as a ratio (DINOv2) that it is one.
     """
     return "plain" if obstacle(shape, config) is None else "custom-code"
 
@@ -27,6 +28,8 @@ def obstacle(shape: ModelShape, config: SubnetConfig) -> str | None:
     kept = [(units, shape.layers[index]) for index, units in enumerate(config.layers) if units is not None]
     if any(all(config.layers[index] is None for index in stack) for stack in shape.stacks):
         return "no block is kept" if len(shape.stacks) == 1 else "a stack keeps no block"
+    if shape.has_own_first_block and config.layers[0] is None:
+        return f"the stock {shape.model_type} class builds its first block unlike the others; keep it"
     sizes = {(count(u.heads), count(u.queries), count(u.ffn), layer.head_dim) for u, layer in kept}
     if len(sizes) > 1:
         return "blocks differ in size"
@@ -49,4 +52,26 @@ def obstacle(shape: ModelShape, config: SubnetConfig) -> str | None:
             f"at hidden_size {hidden}, the width of the embeddings, the stock {shape.model_type} class "
             "leaves out the projection between both"
         )
+    if shape.ffn_rule != "any" and ffn not in ratio_widths(shape, hidden):
+        return (
+            f"{shape.model_type}'s config states intermediate_size by a whole mlp_ratio: at hidden_size "
+            f"{hidden} it can be {', '.join(map(str, ratio_widths(shape, hidden)))}, not {ffn}"
+        )
     return None
+
+
+def ratio_widths(shape: ModelShape, hidden_size: int) -> list[int]:
+    """FFN widths up to the full one that a whole ratio gives at a hidden size."""
+    full = min(layer.intermediate_size for layer in shape.layers)
+    ratios = range(1, 3 * full // (2 * hidden_size) + 2)
+    widths = (ratio_width(shape.ffn_rule, hidden_size, ratio) for ratio in ratios)
+    return sorted({width for width in widths if width <= full})
+
+
+def ratio_width(rule: FfnRule, hidden_size: int, ratio: int) -> int:
+    """FFN width that a stock config's ratio gives.
+
+    Source: transformers 5.23, `Dinov2MLP` and `Dinov2SwiGLUFFN`.
+    """
+    width = hidden_size * ratio
+    return width if rule == "ratio" else (int(width * 2 / 3) + 7) // 8 * 8

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 Axis: TypeAlias = Literal["hidden", "heads", "queries", "ffn", "fixed"]
 Part: TypeAlias = Literal["attention", "ffn"]
 Tokens: TypeAlias = Literal["all", "first", "source", "patches", "none"]
+FfnRule: TypeAlias = Literal["any", "ratio", "gated_ratio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ class ModelShape:
         sequence_length: tokens of every input, where the model fixes it (images).
         source_length: tokens of every encoder output, where the model fixes it (speech).
         num_patches: tokens of an image that are patches.
+        has_own_first_block: the stock class builds the first block unlike the others.
+        ffn_rule: FFN widths that the stock config can state: `any`, `ratio` whole multiples of
+            `hidden_size`, `gated_ratio` two thirds of those, rounded up to a multiple of 8.
     """
 
     model_type: str
@@ -105,6 +109,8 @@ class ModelShape:
     sequence_length: int | None = None
     source_length: int | None = None
     num_patches: int = 0
+    has_own_first_block: bool = False
+    ffn_rule: FfnRule = "any"
 
     @property
     def stacks(self) -> tuple[range, ...]:

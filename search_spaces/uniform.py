@@ -18,6 +18,7 @@ from search_spaces.heads import (
     head_values,
     known_choices,
 )
+from search_spaces.portability import ratio_widths
 from search_spaces.shape import LayerShape, ModelShape
 from search_spaces.space import SearchSpace
 from search_spaces.subnet import SubnetConfig
@@ -48,7 +49,11 @@ class UniformSpace(SearchSpace):
         given = known_choices(choices, (*self._depths, *head_names(full), "intermediate_size", "hidden_size"))
         if portability == "plain" and shape.heads_divide_hidden:
             given = dividing_choices(shape, full, given)
+        if portability == "plain" and shape.ffn_rule != "any":
+            widths_of_full = ratio_widths(shape, shape.hidden_size)
+            given = {"hidden_size": [shape.hidden_size], "intermediate_size": widths_of_full, **given}
         self.layer_order = _checked_order(layer_order, shape.num_hidden_layers)
+        self._keeps_first = shape.has_shared_heads or (portability == "plain" and shape.has_own_first_block)
         dimensions = [
             dimension(name, given, range(1, len(stack) + 1), len(stack))
             for name, stack in zip(self._depths, shape.stacks, strict=True)
@@ -95,7 +100,7 @@ class UniformSpace(SearchSpace):
 
     def _order_of(self, stack: range) -> list[int]:
         order = [index for index in self.layer_order if index in stack]
-        if self.shape.has_shared_heads:  # its first block makes the position biases of all others
+        if self._keeps_first:
             order.sort(key=lambda index: index != stack.start)
         return order
 

@@ -14,6 +14,16 @@ Text: TypeAlias = Annotated[
 ]
 DType: TypeAlias = Literal["float32", "bfloat16", "float16"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+TaskName: TypeAlias = Literal[
+    "sequence-classification",
+    "regression",
+    "token-classification",
+    "causal-lm",
+    "seq2seq-lm",
+    "masked-lm",
+    "feature-extraction",
+    "image-classification",
+]
 SeedName: TypeAlias = Literal["full", "smallest", "middle", "uniform_ladder", "layer_drop", "random"]
 
 _DATABASE = re.compile(r"(sqlite|postgresql)(\+[a-z0-9]+)?://\S*")
@@ -51,7 +61,7 @@ class ModelSection(Section):
     """The pretrained model."""
 
     id: Text = Field(description="a folder or a Hugging Face model id")
-    task: Literal["sequence-classification", "regression"] = Field(description="what the model's head is for")
+    task: TaskName = Field(description="what the model's head is for")
     num_labels: int | None = Field(
         default=None, ge=1, le=100_000, description="classes of a classification head"
     )
@@ -81,8 +91,16 @@ class SpaceSection(Section):
         description="one size for all layers, sizes a layer, layers on or off, sub-layers on or off",
     )
     num_hidden_layers: Sizes | ValueRange | None = Field(default=None, description="layers kept")
+    num_encoder_layers: Sizes | ValueRange | None = Field(default=None, description="encoder layers kept")
+    num_decoder_layers: Sizes | ValueRange | None = Field(default=None, description="decoder layers kept")
     num_attention_heads: Sizes | ValueRange | None = Field(
-        default=None, description="heads (KV groups) kept in a layer"
+        default=None, description="heads kept in a layer of multi-head attention"
+    )
+    num_key_value_heads: Sizes | ValueRange | None = Field(
+        default=None, description="key-value heads kept in a layer of grouped-query attention"
+    )
+    num_key_value_groups: Sizes | ValueRange | None = Field(
+        default=None, description="query heads kept of each key-value head"
     )
     intermediate_size: Sizes | ValueRange | None = Field(default=None, description="FFN width of a layer")
     hidden_size: Sizes | ValueRange | None = Field(default=None, description="embedding dimension")
@@ -92,7 +110,7 @@ class SpaceSection(Section):
 
     def choices(self) -> dict[str, tuple[int, ...] | dict[str, int]]:
         """The dimensions that are given, in the form in which `search_spaces.build_space` takes them."""
-        names = ("num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_size")
+        names = [name for name in type(self).model_fields if name not in ("kind", "portability")]
         given: dict[str, tuple[int, ...] | dict[str, int]] = {}
         for name in names:
             value: tuple[int, ...] | ValueRange | None = getattr(self, name)
@@ -149,15 +167,25 @@ class SupernetSection(Section):
 
 
 class DataSection(Section):
-    """Examples: local CSV, TSV, JSON lines or Parquet files, or the bundled `docstrings`."""
+    """Examples: local files, or the bundled `docstrings`; what they hold depends on the task."""
 
     train: Text | None = Field(default=None, description="examples to train on: a file, or docstrings")
     validation: Text = Field(description="examples that sub-networks are scored on: a file, or docstrings")
     test: Text | None = Field(default=None, description="examples that only the final front is scored on")
-    text: Text | None = Field(default=None, description="column of the text; null finds the usual names")
+    text: Text | None = Field(
+        default=None, description="column of the text, source or words; null finds the usual names"
+    )
     text_pair: Text | None = Field(default=None, description="column of the second text of a pair")
-    label: Text = Field(default="label", description="column of the label")
-    max_length: int = Field(default=128, ge=1, le=1_000_000, description="tokens an example is cut to")
+    label: Text | None = Field(
+        default=None, description="column of the label, tags, target or score; null finds the usual names"
+    )
+    max_length: int = Field(default=128, ge=1, le=1_000_000, description="tokens of an example or block")
+    max_target_length: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="tokens of a target text; null takes max_length"
+    )
+    score_range: Annotated[tuple[float, ...], Field(min_length=2, max_length=2)] | None = Field(
+        default=None, description="lowest and highest score of similarity, e.g. [0, 5]; null takes [0, 1]"
+    )
     limit: int | None = Field(default=None, ge=1, description="examples used of each file; null takes all")
 
 

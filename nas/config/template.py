@@ -17,7 +17,7 @@ name: my-search               # name of the study
 
 model:
   id: path-or-hub-id          # a folder with safetensors, or a Hugging Face model id
-  task: sequence-classification   # or regression
+  task: sequence-classification   # or another: see docs/tasks.md
   num_labels: 2               # classes of the head
   revision: null              # commit of the model, for results that can be repeated
 
@@ -27,7 +27,11 @@ space:
   kind: uniform
   # A dimension left out takes all sizes that are legal for the model. Otherwise a list, or a range:
   # num_hidden_layers: {min: 2, max: 12}
+  # num_encoder_layers: [6]                 # instead, of a model with an encoder and a decoder
+  # num_decoder_layers: {min: 1, max: 6}
   # num_attention_heads: {min: 2, max: 12}
+  # num_key_value_heads: {min: 1, max: 4}   # instead, in grouped-query attention:
+  # num_key_value_groups: {min: 1, max: 3}  # query heads of each key-value head
   # intermediate_size: {min: 256, max: 3072, step: 256}
   # hidden_size: [384, 512, 768]
   portability: any            # plain: only sub-networks that stock transformers loads without custom code
@@ -51,14 +55,16 @@ supernet:
     temperature: 1.0          # of distillation
   checkpoint: null            # folder of a saved supernet to start from
 
-data:                         # CSV, TSV, JSON lines or Parquet files, or the bundled `docstrings`
+data:                         # local files; what they hold depends on the task: see docs/tasks.md
   train: train.csv
   validation: validation.csv  # sub-networks are scored on these examples
   test: null                  # scored for the final front only
   text: null                  # column of the text; null finds the usual names
   text_pair: null             # column of the second text of a pair
-  label: label
-  max_length: 128             # tokens
+  label: null                 # column of the label, tags, target or score; null finds the usual names
+  max_length: 128             # tokens of an example or block
+  max_target_length: null     # of seq2seq-lm; null takes max_length
+  score_range: null           # of feature-extraction, e.g. [0, 5]; null takes [0, 1]
   limit: 2000                 # examples of each file; null takes all
 
 evaluation:

@@ -3,67 +3,76 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.data.examples import LabelArray, positions_of, read_only
-from nas.data.order import Order, batch_plan, num_batches
-from nas.errors import ConfigError
+from nas.data.batches import Batch, BatchedDataset, LabelKind, update_arrays
+from nas.data.examples import positions_of, read_only
+from nas.data.padding import (
+    IGNORED,
+    flat_positions,
+    offsets_of,
+    padded,
+    padded_rows,
+    padded_width,
+    row_mask,
+    shifted_right,
+)
 
-if TYPE_CHECKING:
-    import torch
-
-_SHOWN_NAMES = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Some examples, padded to the longest of them.
-
-    Attributes:
-        inputs: `input_ids`, `attention_mask` and, when the tokenizer has them, `token_type_ids`; each
-            int64 of shape `(batch, sequence)`.
-        labels: `(batch,)`, int64 or float32.
-        indices: positions in the data set, `(batch,)`.
-    """
-
-    inputs: dict[str, torch.Tensor]
-    labels: torch.Tensor
-    indices: npt.NDArray[np.int64]
+TokenLabels: TypeAlias = Literal["tags", "next-token", "masked-token", "target-text"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EncodedDataset:
-    """Token ids of all examples, one after another; example i is `tokens[offsets[i]:offsets[i + 1]]`.
+class EncodedDataset(BatchedDataset):
+    """Token ids of all rows, one after another; row i is `tokens[offsets[i]:offsets[i + 1]]`.
+
+    An example is a row; of texts to compare it is two rows, `2 * i` and `2 * i + 1`.
 
     Attributes:
         tokens: int32, read-only, so that workers of one node can share it.
         token_types: 0 or 1 for each token, or None when the tokenizer has no token types.
         pad_token_id: the tokenizer's padding token, or its end token when it has none.
+        label_layout: what the labels of tokens are; None for one label an example. `tags`, `next-token` and
+            `masked-token` have one for each of `tokens`, -100 where nothing is counted.
+        label_offsets: of `target-text`, where each example's labels start, `(examples + 1,)`.
+        decoder_start_token_id: of `target-text`, the first token that the decoder reads.
+        rows_an_example: 2 for texts to compare.
     """
 
     tokens: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     token_types: npt.NDArray[np.int8] | None
-    labels: LabelArray
-    label_names: tuple[str, ...]
     max_length: int
     pad_token_id: int
     padding_side: str
+    label_layout: TokenLabels | None = None
+    label_offsets: npt.NDArray[np.int64] | None = None
+    decoder_start_token_id: int | None = None
+    rows_an_example: int = 1
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return (len(self.offsets) - 1) // self.rows_an_example
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """See `BatchedDataset.label_kind`."""
+        if self.label_layout is not None:
+            return self.label_layout
+        if self.rows_an_example == 2:
+            return "similarity"
+        return "class" if self.label_names else "number"
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each example, `(examples,)`."""
-        return np.diff(self.offsets)
+        """Tokens of each example, of the longer text of a pair, `(examples,)`."""
+        rows = np.diff(self.offsets).reshape(len(self), self.rows_an_example)
+        longest: npt.NDArray[np.int64] = rows.max(axis=1)
+        return longest
 
     @property
     def token_count(self) -> int:
@@ -75,73 +84,22 @@ class EncodedDataset:
         """Hash of everything that a model sees: tokens, types, labels, their order and the padding."""
         digest = hashlib.sha256()
         digest.update(repr((self.label_names, self.pad_token_id, self.padding_side)).encode())
-        for array in (self.tokens, self.offsets, self.token_types, self.labels):
-            if array is None:
-                digest.update(b"none")
-                continue
-            digest.update(f"{array.dtype.name} {array.size} ".encode())
-            digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        update_arrays(digest, (self.tokens, self.offsets, self.token_types, self.labels))
+        if self.label_kind not in ("class", "number"):
+            digest.update(repr((self.label_kind, self.decoder_start_token_id)).encode())
+            update_arrays(digest, (self.label_offsets,))
         return digest.hexdigest()
 
-    def take(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> EncodedDataset:
+    def take(self, indices: Sequence[int] | npt.NDArray[np.integer]) -> Self:
         """The examples at these positions, in this order."""
         positions = positions_of(indices)
-        lengths = self.lengths[positions]
-        flat = _flat_positions(self.offsets[positions], lengths)
-        return EncodedDataset(
+        flat, lengths = flat_positions(self.offsets, self._rows(positions))
+        return self._changed(
             tokens=read_only(self.tokens[flat]),
             offsets=read_only(offsets_of(lengths)),
             token_types=None if self.token_types is None else read_only(self.token_types[flat]),
-            labels=read_only(self.labels[positions]),
-            label_names=self.label_names,
-            max_length=self.max_length,
-            pad_token_id=self.pad_token_id,
-            padding_side=self.padding_side,
+            **self._labels_at(positions, flat),
         )
-
-    def check_labels(self, num_labels: int) -> None:
-        """Raise ConfigError unless a model with `num_labels` outputs fits (1 for a regression)."""
-        needed = len(self.label_names) or 1
-        if num_labels != needed:
-            what = (
-                f"{needed} classes ({_shown(self.label_names)})" if self.label_names else "regression targets"
-            )
-            raise ConfigError(
-                f"the model has num_labels={num_labels}, but the data has {what}. Load the model with "
-                f"num_labels={needed}, or pass the label_names that the model was trained with."
-            )
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        order: Order,
-        seed: int = 0,
-        epoch: int = 0,
-        pad_to_multiple_of: int | None = None,
-    ) -> Iterator[Batch]:
-        """Every example once. `length`: longest first; `shuffled`: see `nas.data.order`."""
-        plan = batch_plan(self.lengths, batch_size, order=order, seed=seed, epoch=epoch)
-        return (self.batch(indices, pad_to_multiple_of=pad_to_multiple_of) for indices in plan)
-
-    def training_batches(
-        self, batch_size: int, *, seed: int, start_step: int = 0, pad_to_multiple_of: int | None = None
-    ) -> Iterator[Batch]:
-        """Shuffled batches, epoch after epoch, without end; those before `start_step` are never built."""
-        if start_step < 0:
-            raise ConfigError(f"start_step is {start_step}; it must be at least 0.")
-        epoch, skipped = divmod(start_step, num_batches(len(self), batch_size))
-        epochs = (
-            batch_plan(self.lengths, batch_size, order="shuffled", seed=seed, epoch=later)
-            for later in itertools.count(epoch)
-        )
-        plan = itertools.islice(itertools.chain.from_iterable(epochs), skipped, None)
-        return (self.batch(indices, pad_to_multiple_of=pad_to_multiple_of) for indices in plan)
-
-    def calibration(self, examples: int = 256, *, batch_size: int = 32, seed: int = 0) -> list[Batch]:
-        """Random batches of about so many examples, for ranking units; all batches when there are fewer."""
-        count = num_batches(min(examples, len(self)), batch_size)
-        return list(itertools.islice(self.training_batches(batch_size, seed=seed), count))
 
     def batch(
         self, indices: Sequence[int] | npt.NDArray[np.integer], *, pad_to_multiple_of: int | None = None
@@ -150,53 +108,48 @@ class EncodedDataset:
         import torch
 
         positions = positions_of(indices)
-        lengths = self.lengths[positions]
-        width = _width(int(lengths.max()), pad_to_multiple_of, self.max_length)
-        columns = np.arange(width)
-        mask = columns < lengths[:, None]
-        if self.padding_side == "left":
-            mask = columns >= width - lengths[:, None]
-        flat = _flat_positions(self.offsets[positions], lengths)
-        inputs = {"input_ids": _padded(self.tokens[flat], mask, self.pad_token_id), "attention_mask": mask}
+        flat, lengths = flat_positions(self.offsets, self._rows(positions))
+        width = padded_width(int(lengths.max()), pad_to_multiple_of, self.max_length)
+        mask = row_mask(lengths, width, self.padding_side)
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "input_ids": padded(self.tokens[flat], mask, self.pad_token_id),
+            "attention_mask": mask,
+        }
         if self.token_types is not None:
-            inputs["token_type_ids"] = _padded(self.token_types[flat], mask, 0)
+            inputs["token_type_ids"] = padded(self.token_types[flat], mask, 0)
+        labels: npt.NDArray[Any] = self.labels
+        if self.label_layout is None:
+            labels = self.labels[positions]
+        elif self.label_offsets is None:
+            labels = padded(self.labels[flat], mask, IGNORED)
+        else:
+            labels = padded_rows(self.labels, self.label_offsets, positions)
+            assert self.decoder_start_token_id is not None, "labels of their own are read by a decoder"
+            inputs["decoder_input_ids"] = shifted_right(
+                labels, start_token_id=self.decoder_start_token_id, pad_token_id=self.pad_token_id
+            )
         return Batch(
             inputs={name: torch.from_numpy(array.astype(np.int64)) for name, array in inputs.items()},
-            labels=torch.from_numpy(self.labels[positions]),
+            labels=torch.from_numpy(labels),
             indices=positions,
         )
 
+    def _rows(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Rows of examples, those of one example in their order."""
+        positions = np.arange(len(self))[positions]  # negative positions count from the end
+        rows = positions[:, None] * self.rows_an_example + np.arange(self.rows_an_example)
+        return rows.reshape(-1)
 
-def offsets_of(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where each example starts, and where the last one ends: `(examples + 1,)`."""
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
-
-
-def _flat_positions(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Positions of the tokens of several examples, one example after another."""
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    positions: npt.NDArray[np.int64] = np.repeat(starts, lengths) + within
-    return positions
-
-
-def _padded(
-    flat: npt.NDArray[np.integer], mask: npt.NDArray[np.bool_], padding: int
-) -> npt.NDArray[np.int64]:
-    rows = np.full(mask.shape, padding, dtype=np.int64)
-    rows[mask] = flat
-    return rows
-
-
-def _width(longest: int, multiple: int | None, max_length: int) -> int:
-    if multiple is None:
-        return longest
-    if multiple < 1:
-        raise ConfigError(
-            f"pad_to_multiple_of is {multiple}; it must be at least 1, or None for no rounding."
-        )
-    return max(longest, min(-(-longest // multiple) * multiple, max_length))
-
-
-def _shown(names: tuple[str, ...]) -> str:
-    more = ", …" if len(names) > _SHOWN_NAMES else ""
-    return ", ".join(names[:_SHOWN_NAMES]) + more
+    def _labels_at(
+        self, positions: npt.NDArray[np.int64], flat: npt.NDArray[np.int64]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Labels of some examples, with their offsets where they have their own."""
+        if self.label_layout is None:
+            return {"labels": read_only(self.labels[positions])}
+        if self.label_offsets is None:
+            return {"labels": read_only(self.labels[flat])}
+        own, lengths = flat_positions(self.label_offsets, np.arange(len(self))[positions])
+        return {
+            "labels": read_only(self.labels[own]),
+            "label_offsets": read_only(offsets_of(lengths)),
+        }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nas.data.limits import limited
 from nas.errors import ConfigError
 
 _Array = TypeVar("_Array", bound=np.ndarray[Any, Any])
@@ -42,8 +43,8 @@ class Examples:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(_canonical_labels(self.labels, self.label_names)))
         _check_lengths(self)
-        _check_texts(self.texts)
-        _check_texts(self.text_pairs or ())
+        check_texts(self.texts)
+        check_texts(self.text_pairs or ())
         _check_labels(self)
 
     def __len__(self) -> int:
@@ -64,12 +65,7 @@ class Examples:
     def sha256(self) -> str:
         """Hash of the texts, labels and label names; sensitive to their order."""
         digest = hashlib.sha256()
-        for column in (self.texts, self.text_pairs or (), self.label_names):
-            digest.update(len(column).to_bytes(8, "big"))
-            for text in column:
-                encoded = text.encode()
-                digest.update(len(encoded).to_bytes(8, "big"))
-                digest.update(encoded)
+        update_texts(digest, self.texts, self.text_pairs or (), self.label_names)
         digest.update(self.labels.dtype.name.encode())
         digest.update(self.labels.astype(self.labels.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
@@ -87,11 +83,7 @@ class Examples:
 
     def limit(self, n: int, seed: int = 0) -> Examples:
         """A random subset of at most `n` examples in their order; a smaller `n` gives a subset of it."""
-        if n < 1:
-            raise ConfigError(f"limit is {n}; it must be at least 1, or None for all examples.")
-        if n >= len(self):
-            return self
-        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:n]))
+        return limited(self, n, seed)
 
     def split(self, fraction: float, seed: int = 0) -> Split:
         """Hold out this fraction; of each class the same share, up to rounding (stratified)."""
@@ -105,6 +97,28 @@ class Examples:
                 "examples or another fraction."
             )
         return Split(self.take(np.flatnonzero(~held_out)), self.take(np.flatnonzero(held_out)))
+
+
+def update_texts(digest: hashlib._Hash, *columns: Sequence[str]) -> None:
+    """Add columns of texts to a hash, such that no two sets of columns look alike."""
+    for column in columns:
+        digest.update(len(column).to_bytes(8, "big"))
+        for text in column:
+            encoded = text.encode()
+            digest.update(len(encoded).to_bytes(8, "big"))
+            digest.update(encoded)
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raise ConfigError for a text that no tokenizer can read."""
+    for row, text in enumerate(texts, start=1):
+        try:
+            text.isascii() or text.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"the text in row {row} holds half a surrogate pair ({text[:40]!r}); no tokenizer can "
+                "read it. Repair or drop the row."
+            ) from None
 
 
 def positions_of(indices: Sequence[int] | npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -163,17 +177,6 @@ def _check_lengths(examples: Examples) -> None:
         raise ConfigError(f"lengths differ: {listed}; give one of each for every example.")
     if not examples.texts:
         raise ConfigError("there are no examples; give at least one.")
-
-
-def _check_texts(texts: tuple[str, ...]) -> None:
-    for row, text in enumerate(texts, start=1):
-        try:
-            text.isascii() or text.encode()
-        except UnicodeEncodeError:
-            raise ConfigError(
-                f"the text in row {row} holds half a surrogate pair ({text[:40]!r}); no tokenizer can "
-                "read it. Repair or drop the row."
-            ) from None
 
 
 def _check_labels(examples: Examples) -> None:

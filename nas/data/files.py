@@ -53,12 +53,12 @@ def load_examples(
     Raises:
         ConfigError: the source cannot be read, a column is missing, or a label is not allowed.
     """
-    table = _table(source, split, quotes)
+    table = table_of(source, split=split, quotes=quotes)
     columns = _text_columns(table, text, text_pair, label)
     _require(table, label, "label")
     names = table.class_names.get(label) if label_names is None else label_names
     parsed = parse_labels(table.read(label), names, where=table.where)
-    texts = [_texts(table, column) for column in columns]
+    texts = [texts_of(table, column) for column in columns]
     examples = Examples(
         texts=texts[0],
         text_pairs=texts[1] if len(texts) > 1 else None,
@@ -68,7 +68,8 @@ def load_examples(
     return examples if limit is None else examples.limit(limit)
 
 
-def _table(source: Source, split: str | None, quotes: Quotes | None) -> Table:
+def table_of(source: Source, *, split: str | None = None, quotes: Quotes | None = None) -> Table:
+    """Columns of any source; ConfigError where it is none."""
     if isinstance(source, Mapping):
         return _table_of_split(source, split)
     if split is not None:
@@ -134,7 +135,26 @@ def _listed(table: Table) -> str:
     return ", ".join(repr(name) for name in table.names)
 
 
-def _texts(table: Table, column: str) -> tuple[str, ...]:
+def column_of(table: Table, given: str | None, usual: Sequence[str], option: str) -> str:
+    """The named column, or the first usual name that the table has, or its only column.
+
+    Raises:
+        ConfigError: there is none; the message names `option`.
+    """
+    if given is not None:
+        _require(table, given, option)
+        return given
+    found = [name for name in usual if name in table.names]
+    if found or len(table.names) == 1:
+        return (found or table.names)[0]
+    raise ConfigError(
+        f"{table.where} has none of the columns {', '.join(map(repr, usual))}; it has {_listed(table)}. Pass "
+        f"{option}=."
+    )
+
+
+def texts_of(table: Table, column: str) -> tuple[str, ...]:
+    """A column of texts; ConfigError where a value is none."""
     values = table.read(column)
     for row, value in enumerate(values, start=1):
         if not isinstance(value, str):

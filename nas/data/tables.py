@@ -46,7 +46,7 @@ def table_from_file(path: Path, quotes: Quotes | None) -> Table:
     if suffix == ".parquet":
         return _table_from_parquet(path)
     if suffix in _JSON_SUFFIXES:
-        return table_from_rows(_json_rows(_decoded(path), path.name), where=path.name)
+        return table_from_rows(_json_rows(decoded(path), path.name), where=path.name)
     if suffix in (".csv", ".tsv"):
         default: Quotes = "standard" if suffix == ".csv" else "literal"
         return _table_from_separated(path, "," if suffix == ".csv" else "\t", quotes or default)
@@ -110,7 +110,7 @@ def _table_from_parquet(path: Path) -> Table:
 
 
 def _table_from_separated(path: Path, delimiter: str, quotes: Quotes) -> Table:
-    lines = io.StringIO(_decoded(path), newline="")
+    lines = io.StringIO(decoded(path), newline="")
     if quotes == "literal":
         reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
@@ -143,7 +143,10 @@ def _table_from_fields(rows: Sequence[Sequence[str]], where: str) -> Table:
     return Table(where=where, names=tuple(header), read=columns.__getitem__, class_names={})
 
 
-def _decoded(path: Path) -> str:
+def decoded(path: Path) -> str:
+    """Text of a UTF-8 file; ConfigError where it is missing, empty or of another encoding."""
+    if not path.is_file():
+        raise ConfigError(f"there is no file {str(path)!r}. Correct the path.")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from nas.data import Batch, EncodedDataset
-from nas.errors import ConfigError, EvaluationFailedError
+from nas.data import Batch, BatchedDataset, EncodedDataset
 from nas.evaluation.evaluator import Evaluator, Quality
+from nas.evaluation.precision import choose_precision
+from nas.evaluation.scoring import run
 from nas.evaluation.skeleton import Skeleton, assemble
-from nas.metrics import default_metric, metric, metric_values
 from nas.supernet import Supernet
+from nas.tasks import task_of
 from search_spaces import SubnetConfig
 from workers import EvaluatorFactory
 
 Precision = Literal["auto", "float32", "bfloat16"]
-_TRIAL_EXAMPLES: Final = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +37,7 @@ class DatasetEvaluator(Evaluator):
             float32 within its 95 % interval.
     """
 
-    data: EncodedDataset
+    data: BatchedDataset
     metrics: tuple[str, ...] = ()
     batch_size: int = 64
     precision: Precision = "auto"
@@ -55,12 +53,18 @@ class DatasetEvaluator(Evaluator):
         """See `Evaluator.num_examples`."""
         return len(self.data)
 
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """See `Evaluator.weights_dtype`."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
     def prepare(self, supernet: Supernet, earlier: Mapping[str, Any] | None = None) -> DatasetEvaluator:
         """See `Evaluator.prepare`."""
-        self.data.check_labels(_num_labels(supernet))
-        names = self.metrics or (default_metric(supernet.task).name,)
+        task = task_of(supernet.task)
+        task.check(self.data, supernet.model.config)
+        names = self.metrics or (task.metric,)
         for name in names:
-            metric(name)
+            task.metric_of(name)
         precision = self.precision
         if precision == "auto" and earlier is not None:
             precision = earlier.get("precision", "float32")
@@ -83,8 +87,7 @@ class _DatasetFactory:
     skeleton: Skeleton
 
     def __call__(self, arrays: Mapping[str, np.ndarray]) -> _DatasetWorker:
-        dtype = torch.bfloat16 if self.evaluator.precision == "bfloat16" else torch.float32
-        supernet = assemble(self.skeleton, arrays, dtype=dtype)
+        supernet = assemble(self.skeleton, arrays, dtype=self.evaluator.weights_dtype)
         if torch.cuda.is_available():  # Ray shows a worker only its own GPUs; not run on one here
             model: Any = supernet.model
             model.to("cuda")
@@ -92,100 +95,67 @@ class _DatasetFactory:
 
 
 class _DatasetWorker:
-    """Lives in one worker: the supernet and the batches, made once."""
+    """Lives in one worker: the supernet, and the batches of tokens, made once."""
 
     def __init__(self, supernet: Supernet, evaluator: DatasetEvaluator) -> None:
         self._supernet = supernet
         self._evaluator = evaluator
-        self._batches = list(evaluator.data.batches(evaluator.batch_size, order="length"))
+        is_small = isinstance(evaluator.data, EncodedDataset)  # images are normalised anew, not kept
+        self._batches = list(self._made()) if is_small else None
 
     def __call__(self, payload: Mapping[str, Any]) -> Quality:
         start = time.monotonic()
-        config = SubnetConfig.from_json(payload)
-        logits = _forward(self._supernet, config, self._batches, len(self._evaluator.data))
-        metrics = score_logits(self._evaluator.metrics, logits, self._evaluator.data.labels)
+        evaluator, task = self._evaluator, task_of(self._supernet.task)
+        batches = self._made() if self._batches is None else self._batches
+        with self._supernet.active(SubnetConfig.from_json(payload)) as model:
+            outcome = run(task, model, batches, len(evaluator.data), metrics=evaluator.metrics)
+        outputs = outcome.predictions if task.labels in ("class", "number") else None
         return Quality(
-            metrics=metrics,
-            examples=len(logits),
+            metrics=outcome.values(evaluator.metrics),
+            examples=len(evaluator.data),
             seconds=time.monotonic() - start,
-            logits=logits.astype(np.float16),
+            logits=None if outputs is None else outputs.astype(np.float16),
+            losses=outcome.losses,
         )
+
+    def _made(self) -> Iterable[Batch]:
+        return self._evaluator.data.batches(self._evaluator.batch_size, order="length")
+
+
+def evaluate(
+    supernet: Supernet,
+    config: SubnetConfig,
+    data: BatchedDataset,
+    *,
+    metrics: tuple[str, ...] = (),
+    batch_size: int = 64,
+) -> dict[str, float]:
+    """Metrics of a sub-network in the supernet's precision, the task's own unless named, and `loss`.
+
+    Raises:
+        ConfigError: the data or a metric does not fit the supernet's task.
+        EvaluationFailedError: an output is not finite (reason `nan`).
+    """
+    task = task_of(supernet.task)
+    task.check(data, supernet.model.config)
+    names = tuple(task.metric_of(name).name for name in metrics or (task.metric,))
+    batches = data.batches(batch_size, order="length")
+    with supernet.active(config) as model:
+        return run(task, model, batches, len(data), metrics=names).values(names)
 
 
 def predict(
-    supernet: Supernet, config: SubnetConfig, data: EncodedDataset, *, batch_size: int = 64
+    supernet: Supernet, config: SubnetConfig, data: BatchedDataset, *, batch_size: int = 64
 ) -> np.ndarray:
-    """Outputs of a sub-network in the supernet's precision, `(examples, num_labels)` in the data's order."""
-    return _forward(supernet, config, list(data.batches(batch_size, order="length")), len(data))
+    """Outputs of a sub-network in the supernet's precision, in the data's order.
 
-
-def _forward(supernet: Supernet, config: SubnetConfig, batches: Sequence[Batch], examples: int) -> np.ndarray:
-    logits = np.empty((examples, _num_labels(supernet)), np.float32)
-    device = next(supernet.model.parameters()).device
-    with supernet.active(config) as model, torch.inference_mode():
-        for batch in batches:
-            inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
-            logits[batch.indices] = model(**inputs).logits.float().cpu().numpy()
-    return logits
-
-
-def score_logits(names: Sequence[str], logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Metrics and mean loss of outputs `(examples, num_labels)`.
-
-    Raises:
-        EvaluationFailedError: an output is not finite (reason `nan`).
+    Returns:
+        Logits or numbers, float32 `(examples, num_labels)`; cosines `(examples, 1)` of texts to compare; of
+        tasks with a label a token nothing so large is kept: the most likely class of each counted token.
     """
-    values = metric_values(names, logits, labels)
-    outputs, truth = torch.from_numpy(logits), torch.from_numpy(np.array(labels))
-    if logits.shape[1] == 1 and truth.is_floating_point():
-        loss = functional.mse_loss(outputs.squeeze(-1), truth.float())
-    else:
-        loss = functional.cross_entropy(outputs, truth)
-    if not math.isfinite(loss.item()):
-        raise EvaluationFailedError(f"the loss is {loss.item()}", "nan")
-    return {**values, "loss": loss.item()}
-
-
-def choose_precision(
-    supernet: Supernet, data: EncodedDataset, batch_size: int, name: str
-) -> Literal["float32", "bfloat16"]:
-    """The faster of float32 and bfloat16 on this device for the full model, if both score alike.
-
-    Alike means within the 95 % interval of the float32 score as a mean over the examples looked at, at
-    most 512.
-    """
-    some = data.take(np.arange(min(_TRIAL_EXAMPLES, len(data))))
-    seconds, scores = {}, {}
-    for precision in ("float32", "bfloat16"):
-        model = supernet.model if precision == "float32" else _as_bfloat16(supernet)
-        outputs = np.empty((len(some), _num_labels(supernet)), np.float32)
-        batches = list(some.batches(batch_size, order="length"))
-        with torch.inference_mode():
-            model(**batches[-1].inputs)
-            start = time.perf_counter()
-            for batch in batches:
-                outputs[batch.indices] = model(**batch.inputs).logits.float().numpy()
-        seconds[precision] = time.perf_counter() - start
-        if not np.isfinite(outputs).all():
-            if precision == "float32":
-                raise ConfigError("the full model's outputs are not finite; check its weights")
-            return "float32"
-        scores[precision] = metric_values([name], outputs, some.labels)[name]
-    is_alike = abs(scores["float32"] - scores["bfloat16"]) <= _half_width(scores["float32"], len(some))
-    return "bfloat16" if is_alike and seconds["bfloat16"] < seconds["float32"] else "float32"
-
-
-def _half_width(score: float, examples: int) -> float:
-    """Half the 95 % interval of a score as a mean of outcomes between 0 and 1."""
-    share = min(max(abs(score), 0.05), 0.95)
-    return 1.96 * math.sqrt(share * (1 - share) / examples)
-
-
-def _num_labels(supernet: Supernet) -> int:
-    labels: Any = supernet.model.config.num_labels
-    return int(labels)
-
-
-def _as_bfloat16(supernet: Supernet) -> Any:
-    copy: Any = supernet.extract(supernet.full)
-    return copy.to(torch.bfloat16).eval()
+    batches = data.batches(batch_size, order="length")
+    with supernet.active(config) as model:
+        task = task_of(supernet.task)
+        outcome = run(task, model, batches, len(data), metrics=("accuracy",))
+    assert outcome.predictions is not None, "accuracy needs predictions"
+    return outcome.predictions

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from nas.evaluation.skeleton import Skeleton
 from nas.supernet import Supernet
@@ -22,13 +23,16 @@ class Quality:
         metrics: finite values by name.
         examples: number of examples it was measured on.
         seconds: wall time.
-        logits: the outputs, float16 `(examples, num_labels)` in the data's order, or None.
+        logits: the outputs, float16 `(examples, num_labels)` in the data's order, or None; tasks with a label
+            a token never keep them.
+        losses: mean loss of each example, float32 `(examples,)` in the data's order, or None.
     """
 
     metrics: Mapping[str, float]
     examples: int
     seconds: float
     logits: np.ndarray | None = field(default=None, repr=False, compare=False)
+    losses: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 class Evaluator(ABC):
@@ -48,6 +52,11 @@ class Evaluator(ABC):
     @abstractmethod
     def num_examples(self) -> int:
         """Examples of a full evaluation, at least 1."""
+
+    @property
+    def weights_dtype(self) -> torch.dtype | None:
+        """Precision that its workers want the weights in; None for that of the supernet."""
+        return None
 
     @abstractmethod
     def prepare(self, supernet: Supernet, earlier: Mapping[str, Any] | None = None) -> Evaluator:

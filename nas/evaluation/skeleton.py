@@ -1,12 +1,13 @@
 """A supernet in transit: its structure without weights, and its weights as plain arrays.
 
-Workers of one node share the arrays, which stay read-only; the structure is small.
+Workers of one node share the arrays, which stay read-only; the structure is small. Weights keep the precision
+of the supernet unless another is asked for; then they are converted once, by the driver, for all workers.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import nn
 from nas.elastic import clone_structure
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
+from workers import FileRegion, Shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +44,32 @@ def skeleton_of(supernet: Supernet) -> Skeleton:
 
 
 def arrays_of(supernet: Supernet) -> dict[str, np.ndarray]:
-    """Weights by name in float32; they share memory with the supernet where it lies on a CPU."""
-    return {
-        name: parameter.detach().float().cpu().numpy()
-        for name, parameter in supernet.model.named_parameters()
-    }
+    """Weights by name; they share memory with the supernet where it lies on a CPU.
+
+    numpy has no bfloat16: such weights are uint16 arrays of their bits.
+    """
+    return {name: _array(parameter) for name, parameter in supernet.model.named_parameters()}
+
+
+def shared_weights(supernet: Supernet, dtype: torch.dtype | None = None) -> Shared:
+    """What a pool should hand to its workers, in the supernet's precision unless told otherwise.
+
+    A supernet as it was loaded is given by its file, which workers map. Converted weights are made one at a
+    time, whenever they are looked up.
+    """
+    file = supernet.file
+    as_stored: Shared = arrays_of(supernet) if file is None else file.regions
+    if dtype is None or all(parameter.dtype == dtype for parameter in supernet.model.parameters()):
+        return as_stored
+    return _Converted(as_stored, lambda source: _array(_tensor(source).to(dtype)))
 
 
 def assemble(
-    skeleton: Skeleton, arrays: Mapping[str, np.ndarray], *, dtype: torch.dtype = torch.float32
+    skeleton: Skeleton, arrays: Mapping[str, np.ndarray], *, dtype: torch.dtype | None = None
 ) -> Supernet:
-    """A supernet for evaluation; in float32 its weights are the shared arrays themselves."""
+    """A supernet for evaluation; unless another precision is asked for, its weights are the arrays."""
     module = clone_structure(skeleton.module)
-    _replace_parameters(module, lambda _, name: _read_only_tensor(arrays[name]).to(dtype))
+    _replace_parameters(module, lambda _, name: _tensor(arrays[name]).to(dtype))
     supernet = Supernet(module, task=skeleton.task)  # type: ignore[arg-type]  # clone of a PreTrainedModel
     supernet.layer_order = skeleton.layer_order
     return supernet
@@ -94,8 +109,33 @@ def _replace_parameters(module: nn.Module, make: Any) -> None:
             owner._parameters[name] = made[id(parameter)]
 
 
-def _read_only_tensor(array: np.ndarray) -> torch.Tensor:
+class _Converted(Mapping[str, np.ndarray]):
+    """Arrays of another precision, each made when it is looked up: never all of them exist at once."""
+
+    def __init__(self, sources: Shared, convert: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._sources = sources
+        self._convert = convert
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        source = self._sources[name]
+        return self._convert(source.read() if isinstance(source, FileRegion) else source)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+
+def _array(parameter: torch.Tensor) -> np.ndarray:
+    values = parameter.detach().cpu()
+    array: np.ndarray = (values.view(torch.uint16) if values.dtype == torch.bfloat16 else values).numpy()
+    return array
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
     """A tensor on an array's memory; evaluation never writes to it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
+        tensor = torch.from_numpy(array)
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from torch import nn
 
@@ -20,7 +20,7 @@ from search_spaces import LayerShape, LayerUnits, ModelShape, Segment, TensorLay
 from search_spaces.shape import Part, Tokens
 from search_spaces.units import count
 
-Symbol = Literal["hidden", "heads", "queries", "qkv", "ffn", "fixed"]
+Symbol = Literal["hidden", "heads", "queries", "qkv", "head_scalars", "ffn", "fixed"]
 #: Sizes of a block that attributes may take; see `sizes_of`.
 Size = Literal[
     "num_attention_heads",
@@ -32,6 +32,8 @@ Size = Literal[
 ]
 #: A size, or attributes of an object that the module gets a copy of.
 Attribute = Size | Mapping[str, Size]
+#: Ends of the names of model classes whose heads see every token.
+_EACH_TOKEN: Final = ("ForTokenClassification", "ForMaskedLM", "ForQuestionAnswering")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Weight:
     Attributes:
         dims: a symbol for each dimension, or a tuple of symbols where several projections lie in a row;
             `heads` (key-value heads) and `queries` (query heads) stand for that many times `head_dim`,
-            `qkv` for each head's query, key and value side by side, `fixed` for a size that no
-            sub-network changes.
+            `qkv` for each head's query, key and value side by side, `head_scalars` for one element a
+            key-value head, `fixed` for a size that no sub-network changes.
         part: the residual sub-layer it is removed with; None where it belongs to both.
         tokens: which tokens it multiplies, for the count of operations.
         repeats: times that it multiplies each of them.
@@ -180,7 +182,14 @@ class Family(ABC):
 
     def stacks_of(self, model: nn.Module) -> list[nn.ModuleList]:
         """The lists of blocks."""
-        stacks = [model.get_submodule(base_prefix(model) + block.path) for block in self.blocks]
+        prefix = base_prefix(model)
+        try:
+            stacks = [model.get_submodule(prefix + block.path) for block in self.blocks]
+        except AttributeError as error:
+            raise UnsupportedModelError(
+                f"{type(model).__name__} lacks a stack of family {type(self).__name__} ({error}); "
+                f"use a class with {' and '.join(block.path for block in self.blocks)}"
+            ) from error
         assert all(isinstance(stack, nn.ModuleList) for stack in stacks)
         return stacks  # type: ignore[return-value]  # as was just seen
 
@@ -267,12 +276,14 @@ def _segment(symbol: Symbol, full: LayerShape | None, size: int) -> Segment:
     if symbol in ("hidden", "ffn"):
         return Segment(symbol)
     assert full is not None, f"{symbol} lie in a block"
+    if symbol == "head_scalars":
+        return Segment("heads")
     return Segment("heads", 3 * full.head_dim) if symbol == "qkv" else Segment(symbol, full.head_dim)
 
 
 def _tokens(weight: Weight, model: nn.Module) -> Tokens:
     """A head over the first token is one over all tokens where each token is classified."""
-    is_each = type(model).__name__.endswith("ForTokenClassification")
+    is_each = type(model).__name__.endswith(_EACH_TOKEN)
     return "all" if weight.tokens == "first" and is_each else weight.tokens
 
 

@@ -12,10 +12,10 @@ from search_spaces.units import count
 
 
 class LlamaFamily(Family):
-    """Llama (SmolLM2 is one), Mistral, Qwen2 and Qwen3."""
+    """Llama (SmolLM2 is one), Mistral, Qwen2, Qwen3 and Granite."""
 
-    model_types: ClassVar[tuple[str, ...]] = ("llama", "mistral", "qwen2", "qwen3")
-    blocks = (
+    model_types: ClassVar[tuple[str, ...]] = ("llama", "mistral", "qwen2", "qwen3", "granite")
+    blocks: ClassVar[tuple[Block, ...]] = (
         Block(
             path="layers",
             weights={

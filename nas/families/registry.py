@@ -7,14 +7,22 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from nas.errors import UnsupportedModelError
+from nas.families.bart import BartFamily, MBartFamily
 from nas.families.bert import BertFamily, ElectraFamily
+from nas.families.dinov2 import Dinov2Family
+from nas.families.distilbert import DistilBertFamily
 from nas.families.family import Family
 from nas.families.gemma import Gemma2Family, GemmaFamily
 from nas.families.gpt2 import Gpt2Family
 from nas.families.gpt_neox import GptNeoxFamily
 from nas.families.llama import LlamaFamily
+from nas.families.llama_kin import SmolLm3Family, StableLmFamily, StarCoder2Family
+from nas.families.modernbert import ModernBertFamily
 from nas.families.opt import OptFamily
 from nas.families.phi import Phi3Family, PhiFamily
+from nas.families.t5 import T5Family
+from nas.families.vit import VitFamily
+from nas.families.whisper import WhisperFamily
 
 _FAMILIES: Final = (
     GptNeoxFamily(),
@@ -22,11 +30,22 @@ _FAMILIES: Final = (
     OptFamily(),
     Phi3Family(),
     PhiFamily(),
+    SmolLm3Family(),
+    StableLmFamily(),
+    StarCoder2Family(),
     BertFamily(),
     ElectraFamily(),
+    DistilBertFamily(),
+    ModernBertFamily(),
+    VitFamily(),
+    Dinov2Family(),
     LlamaFamily(),
     GemmaFamily(),
     Gemma2Family(),
+    T5Family(),
+    BartFamily(),
+    MBartFamily(),
+    WhisperFamily(),
 )
 
 

@@ -29,7 +29,8 @@ class PassedOutput(nn.Module):
 class ZeroMixer(nn.Module):
     """A pre-norm attention sub-layer that was removed: it adds nothing to the residual stream.
 
-    Its entry of a key-value cache grows by empty keys, so that the cache knows how many tokens it has seen.
+    Its entry of a key-value cache grows by empty keys, so that the cache knows how many tokens it has seen;
+    attention to an encoder's output caches nothing then.
     """
 
     layer_idx: int = 0
@@ -37,10 +38,32 @@ class ZeroMixer(nn.Module):
     def forward(self, hidden_states: torch.Tensor, *_: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
         """Zeros of the shape of `hidden_states`, `(batch, sequence, hidden_size)`."""
         cache = kwargs.get("past_key_values", kwargs.get("layer_past"))
-        if cache is not None:
+        cache = getattr(cache, "self_attention_cache", cache)
+        if cache is not None and kwargs.get("key_value_states") is None:
             empty = hidden_states.new_zeros(hidden_states.shape[0], 1, hidden_states.shape[1], 1)
             cache.update(empty, empty, self.layer_idx)
         return torch.zeros_like(hidden_states), None
+
+
+class PassedBiasedMixer(nn.Module):
+    """A residual attention sub-layer that was removed, where blocks share the position biases of the first.
+
+    Its entry of a key-value cache grows by empty keys, so that the cache knows how many tokens it has seen;
+    attention to an encoder's output caches nothing then.
+    """
+
+    layer_idx: int = 0
+
+    def forward(
+        self, hidden_states: torch.Tensor, *_: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        """Hand on `hidden_states`, `(batch, sequence, hidden_size)`, and the position biases."""
+        cache = kwargs.get("past_key_values")
+        cache = getattr(cache, "self_attention_cache", cache)
+        if cache is not None and kwargs.get("key_value_states") is None:
+            empty = hidden_states.new_zeros(hidden_states.shape[0], 1, hidden_states.shape[1], 1)
+            cache.update(empty, empty, self.layer_idx)
+        return hidden_states, kwargs.get("position_bias"), None
 
 
 class Zero(nn.Module):

@@ -48,7 +48,7 @@ class Minitron(Importance):
                 hooks.on_block(block, influence.adder(index, stack, hooks))
             for (stack, norm), channels in zip(norms, hidden, strict=True):
                 hooks.on_output(norm, _adder(channels, stack, hooks))
-            run(subject.model, batches, hooks)
+            run(subject, batches, hooks)
         return Scores(
             hidden=torch.stack(hidden).sqrt().sum(dim=0).numpy(),
             heads=[
@@ -76,7 +76,7 @@ class BlockInfluence(Importance):
         with eval_mode(subject.model), _Hooks(subject) as hooks:
             for index, block in enumerate(subject.blocks):
                 hooks.on_block(block, influence.adder(index, subject.stack_of(index), hooks))
-            run(subject.model, batches, hooks)
+            run(subject, batches, hooks)
         return Scores(layers=influence.value())
 
 
@@ -150,13 +150,12 @@ class _InfluenceSum:
         return influence
 
 
-def run(model: nn.Module, batches: Sequence[CalibrationBatch], hooks: _Hooks) -> None:
+def run(subject: Subject, batches: Sequence[CalibrationBatch], hooks: _Hooks) -> None:
     """Forward every batch without gradients."""
-    device = next(model.parameters()).device
     with torch.no_grad():
         for batch in batches:
             hooks.see(batch)
-            model(**{name: tensor.to(device) for name, tensor in batch.inputs.items()})
+            subject.task.forward(subject.model, batch.inputs)
 
 
 def _adder(sums: torch.Tensor, stack: int, hooks: _Hooks) -> Callable[[torch.Tensor], None]:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from nas.families import Family
+from nas.tasks import Task
 from search_spaces import ModelShape
 
 AxisName = Literal["hidden", "heads", "ffn", "layers"]
@@ -27,7 +28,7 @@ class CalibrationBatch(Protocol):
 
     @property
     def labels(self) -> torch.Tensor | None:
-        """Labels, `(batch,)`, or None."""
+        """Labels as the task has them, one an example or one a token; or None."""
         ...
 
 
@@ -50,11 +51,12 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The full model to score."""
+    """The full model to score, and what its head is for."""
 
     model: Any
     shape: ModelShape
     family: Family
+    task: Task
 
     @property
     def blocks(self) -> list[nn.Module]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-from torch.nn import functional
 
 from nas.importance.activations import eval_mode
 from nas.importance.base import CalibrationBatch, Importance, Scores, Subject
@@ -44,9 +43,8 @@ def _mask_gradients(
     """Gradients of each example's own loss by its masks, `(batch, heads)` or `(batch, ffn)`, by block."""
     weight = next(subject.model.parameters())
     device = weight.device
-    inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
     assert batch.labels is not None, "fisher_mask needs labels"
-    examples = batch.labels.shape[0]
+    examples = next(iter(batch.inputs.values())).shape[0]
     masks: list[tuple[int, Literal["heads", "ffn"], torch.Tensor]] = []
     handles = []
     for index, full in enumerate(subject.shape.layers):
@@ -60,20 +58,14 @@ def _mask_gradients(
             handles.append(module.register_forward_pre_hook(_multiplier(own[kind], width)))
     try:
         with torch.enable_grad():
-            outputs = subject.model(**inputs)
-            loss = _summed_loss(outputs.logits, batch.labels.to(device))
+            outputs = subject.task.forward(subject.model, batch.inputs)
+            labels = batch.labels.to(device)
+            loss = subject.task.summed_loss(outputs, labels, batch.inputs)
             gradients = torch.autograd.grad(loss, [mask for _, _, mask in masks])
     finally:
         for handle in handles:
             handle.remove()
     return [(index, kind, gradient) for (index, kind, _), gradient in zip(masks, gradients, strict=True)]
-
-
-def _summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Sum over examples of the loss that training takes the mean of."""
-    if logits.shape[-1] == 1 and labels.is_floating_point():
-        return functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype), reduction="sum")
-    return functional.cross_entropy(logits, labels, reduction="sum")
 
 
 def _multiplier(mask: torch.Tensor, width: int) -> Callable[..., tuple[torch.Tensor, ...]]:

@@ -29,12 +29,12 @@ def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
     """
     parse_objectives(config.objectives, metrics=config.evaluation.metrics)
     parse_constraints(config.constraints, metrics=config.evaluation.metrics)
-    parts = load_parts(config.data)
+    parts = load_parts(config.data, task=config.model.task)
     logger.info(
-        "data: %s training and %d validation examples, %d classes",
+        "data: %s training and %d validation examples%s",
         "no" if parts.train is None else f"{len(parts.train):,}",
         len(parts.validation),
-        len(parts.validation.label_names),
+        f", {len(parts.validation.label_names)} classes" if parts.validation.label_names else "",
     )
     supernet = make_supernet(config, parts, show_progress=show_progress)
     evaluator = DatasetEvaluator(

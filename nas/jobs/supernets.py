@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from nas.config import SearchConfig
-from nas.data import EncodedDataset, encode
+from nas.data import BatchedDataset, Images
 from nas.errors import ConfigError
 from nas.jobs.bundled import published_name
-from nas.jobs.examples import Parts
+from nas.jobs.examples import Parts, TaskExamples
 from nas.supernet import Supernet
+from nas.supernet.loading import load_image_settings
+from nas.tasks import Encoding, encode_for, task_of
 from nas.training import Budget, TrainOptions, train_supernet
 from search_spaces import SearchSpace
 
@@ -77,20 +79,30 @@ def make_space(config: SearchConfig, supernet: Supernet) -> SearchSpace:
     return supernet.space(section.kind, choices=section.choices(), portability=section.portability)
 
 
-def encoded(config: SearchConfig, supernet: Supernet, examples: Any) -> EncodedDataset:
-    """Examples as token ids of the supernet's tokenizer.
+def encoded(config: SearchConfig, supernet: Supernet, examples: TaskExamples) -> BatchedDataset:
+    """Examples as the supernet's model takes them.
 
     Raises:
-        ConfigError: the model came without a tokenizer.
+        ConfigError: the model came without a tokenizer, or without the settings of its images.
     """
-    if supernet.tokenizer is None:
+    images = None
+    if isinstance(examples, Images):
+        images = load_image_settings(config.model.id, supernet.model.config, revision=config.model.revision)
+    elif supernet.tokenizer is None:
         raise ConfigError(
             f"model {config.model.id!r} has no tokenizer beside it; add its files to the folder"
         )
-    return encode(examples, supernet.tokenizer, max_length=config.data.max_length)
+    encoding = Encoding(
+        config=supernet.model.config,
+        tokenizer=supernet.tokenizer,
+        images=images,
+        max_length=config.data.max_length,
+        max_target_length=config.data.max_target_length,
+    )
+    return encode_for(task_of(supernet.task), examples, encoding)
 
 
-def training_data(config: SearchConfig, parts: Parts, supernet: Supernet) -> EncodedDataset:
+def training_data(config: SearchConfig, parts: Parts, supernet: Supernet) -> BatchedDataset:
     """The training data; without any, the validation data serves for ranking only."""
     return encoded(config, supernet, parts.train if parts.train is not None else parts.validation)
 
@@ -102,6 +114,7 @@ def recipe_sha256(config: SearchConfig, parts: Parts) -> str:
         "supernet": config.supernet.model_dump(mode="json"),
         "space": config.space.model_dump(mode="json"),
         "max_length": config.data.max_length,
+        "max_target_length": config.data.max_target_length,
         "train": (parts.train or parts.validation).sha256,
         "seed": config.search.seed,
     }
@@ -148,7 +161,7 @@ def _ranked(
 
 
 def _train(
-    supernet: Supernet, config: SearchConfig, data: EncodedDataset, folder: Path, *, show_progress: bool
+    supernet: Supernet, config: SearchConfig, data: BatchedDataset, folder: Path, *, show_progress: bool
 ) -> None:
     section = config.supernet.train
     assert section is not None

@@ -15,8 +15,8 @@ from nas.evaluation import (
     LatencyEvaluation,
     LatencyResult,
     Quality,
-    arrays_of,
     checked_metrics,
+    shared_weights,
     skeleton_of,
 )
 from nas.study.latencies import POLL_SECONDS, Latencies, best_of, disturbed, is_settled
@@ -147,7 +147,7 @@ class SearchDriver:
             lanes["latency"] = Lane(
                 factory=self._latency.factory(skeleton), num_workers=1, threads=self._latency.target.threads
             )
-        self._pool.start(lanes, arrays_of(self._supernet))
+        self._pool.start(lanes, shared_weights(self._supernet, self._evaluator.weights_dtype))
 
     # Before the search
 

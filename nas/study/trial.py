@@ -61,12 +61,20 @@ class Trial:
 
     @property
     def architecture(self) -> str:
-        """Sizes in short, e.g. `4 layers, 8-12 heads, FFN 768, hidden 384`."""
+        """Sizes in short, e.g. `4 layers, 8-12 heads, FFN 768, hidden 384`.
+
+        An encoder-decoder has `6+2 layers`, grouped-query attention `9/3 heads`: query and key-value heads.
+        """
         kept = [units for units in self.config.layers if units is not None]
+        shape = self.study.shape
+        depths = [sum(index in stack for index in self.config.kept_layers) for stack in shape.stacks]
         heads = _span([units.num_attention_heads for units in kept])
+        if any(full.queries_per_head > 1 for full in shape.layers):
+            heads += f"/{_span([count(units.heads) for units in kept])}"
         ffn = _span([count(units.ffn) for units in kept])
         plural = "" if len(kept) == 1 else "s"
-        return f"{len(kept)} layer{plural}, {heads} heads, FFN {ffn}, hidden {count(self.config.hidden)}"
+        layers = f"{'+'.join(map(str, depths))} layer{plural}"
+        return f"{layers}, {heads} heads, FFN {ffn}, hidden {count(self.config.hidden)}"
 
     def export(self, folder: str | Path, **options: Any) -> ExportReport:
         """Write the sub-network as a model folder and prove it equal; see `nas.export_subnet`."""

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -72,23 +72,36 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ConfigError: the folder has no manifest.
         StorageError: a file is missing, cut short or changed.
     """
+    record = read_facts(folder)
+    check_files(folder, record)
+    return record
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The facts of a folder, its files unchecked; `read_manifest` says what is raised."""
     recover(folder)
     try:
         record: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in record["files"].items()}
+        _listed(record)
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} is no supernet folder: it has no {MANIFEST}") from error
     except NotADirectoryError as error:
         raise ConfigError(f"{folder} is a file, not a supernet folder") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(f"{folder / MANIFEST} is damaged: {error!r}") from error
-    for name, (size, sha256) in files.items():
+    return record
+
+
+def check_files(
+    folder: Path, record: dict[str, Any], *, hash_file: Callable[[Path], str] | None = None
+) -> None:
+    """Compare every file with its facts, reading each once; `read_manifest` says what is raised."""
+    for name, (size, sha256) in _listed(record).items():
         file = folder / name
         if not file.is_file():
             raise StorageError(f"{folder} is damaged: {name} is missing")
-        if file.stat().st_size != size or file_sha256(file) != sha256:
+        if file.stat().st_size != size or (hash_file or file_sha256)(file) != sha256:
             raise StorageError(f"{folder} is damaged: {name} does not match its SHA-256")
-    return record
 
 
 def recover(folder: Path) -> None:
@@ -104,6 +117,11 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _listed(record: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each file of a manifest."""
+    return {name: (facts["bytes"], facts["sha256"]) for name, facts in record["files"].items()}
 
 
 def _sync_tree(folder: Path) -> None:

@@ -110,6 +110,8 @@ def _set_sizes(owner: nn.Module, name: str) -> None:
         owner.out_features, owner.in_features = weight.shape
     if name == "weight" and isinstance(owner, nn.Embedding):
         owner.num_embeddings, owner.embedding_dim = weight.shape
+    if name == "weight" and isinstance(owner, (nn.Conv1d, nn.Conv2d)):
+        owner.out_channels, owner.in_channels = weight.shape[:2]
 
 
 def _own_configs(small: Any, shape: ModelShape, family: Family, config: SubnetConfig) -> None:

@@ -6,27 +6,19 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.image_processing_base import ImageProcessingMixin
 
+from nas.data import ImageSettings
 from nas.errors import ConfigError, UnsupportedModelError
 from nas.families import family_of
+from nas.tasks import Task, head_class, task_of
 
-Task = Literal["sequence-classification", "regression"]
-TASKS: Final[dict[str, Any]] = {
-    "sequence-classification": AutoModelForSequenceClassification,
-    "regression": AutoModelForSequenceClassification,
-}
 #: Entries of a config.json that would run code of the model's author, or weights of another kind.
 REFUSED_KEYS: Final = (
     "auto_map",
@@ -63,10 +55,10 @@ def load_pretrained(
     folder never causes a download.
 
     Raises:
-        ConfigError: no such folder or hub id, unknown task, or labels that do not match.
+        ConfigError: no such folder or hub id, unknown task, no head for it, or labels that do not match.
         UnsupportedModelError: unknown model type, or a config that asks for code.
     """
-    check_task(task)
+    wanted = task_of(task)
     is_folder = Path(source).is_dir()
     if is_folder:
         refuse_unsafe(Path(source) / "config.json")
@@ -78,17 +70,24 @@ def load_pretrained(
     try:
         config = AutoConfig.from_pretrained(str(source), **common)
         family_of(config.model_type)
-        _label(config, task, num_labels, label_names)
+        head = head_class(wanted, config)
+        _label(config, wanted, num_labels, label_names)
         with quiet_transformers(), torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = TASKS[task].from_pretrained(
+            model: PreTrainedModel = head.from_pretrained(
                 str(source), config=config, dtype=dtype, use_safetensors=True, **common
             )
     except (ConfigError, UnsupportedModelError):
         raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"cannot load model {str(source)!r}: {_reason(error)}{_hint(source)}") from error
-    return model, load_tokenizer(source, **common)
+    tokenizer = load_tokenizer(source, **common)
+    is_classifier = wanted.labels in ("class", "number")
+    if is_classifier and tokenizer is not None and getattr(config, "pad_token_id", 0) is None:
+        # A decoder classifies by its last token that is no padding; data are padded with the same token.
+        own = tokenizer.pad_token_id
+        config.pad_token_id = tokenizer.eos_token_id if own is None else own
+    return model, tokenizer
 
 
 def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase | None:
@@ -130,8 +129,7 @@ def refuse_unsafe(path: Path) -> None:
 
 def check_task(task: str) -> None:
     """Raise ConfigError for a task that is not known."""
-    if task not in TASKS:
-        raise ConfigError(f"unknown task {task!r}; allowed are {', '.join(TASKS)}")
+    task_of(task)
 
 
 @contextmanager
@@ -149,8 +147,43 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _label(config: Any, task: str, num_labels: int | None, label_names: Sequence[str] | None) -> None:
-    if task == "regression":
+def load_image_settings(source: str | Path, config: Any, *, revision: str | None = None) -> ImageSettings:
+    """How a model takes images: its size of them, and the means of its image processor.
+
+    Only the processor's settings are read; none of its code runs.
+
+    Raises:
+        ConfigError: the model has no image processor beside it, or that names no mean.
+    """
+    is_folder = Path(source).is_dir()
+    try:
+        record, _ = ImageProcessingMixin.get_image_processor_dict(
+            str(source), revision=revision, local_files_only=is_folder
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"model {str(source)!r} has no preprocessor_config.json, which says how images are normalised; "
+            "add one with image_mean and image_std"
+        ) from error
+    size = config.image_size
+    channels = getattr(config, "num_channels", 3)
+    is_normalised = record.get("do_normalize", True)
+    if is_normalised and not (record.get("image_mean") and record.get("image_std")):
+        raise ConfigError(f"the image processor of {str(source)!r} has no image_mean and image_std; add them")
+    return ImageSettings(
+        image_size=(size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
+        mean=tuple(record["image_mean"]) if is_normalised else (0.0,) * channels,
+        std=tuple(record["image_std"]) if is_normalised else (1.0,) * channels,
+        rescale_factor=record.get("rescale_factor", 1 / 255) if record.get("do_rescale", True) else 1.0,
+    )
+
+
+def _label(config: Any, task: Task, num_labels: int | None, label_names: Sequence[str] | None) -> None:
+    if not task.has_classes and task.labels != "number":
+        if num_labels is not None or label_names is not None:
+            raise ConfigError(f"task {task.name} has no classes; leave num_labels and label_names out")
+        return
+    if task.labels == "number":
         if num_labels not in (None, 1):
             raise ConfigError(f"task regression has one output; got num_labels {num_labels}")
         config.num_labels, config.problem_type = 1, "regression"

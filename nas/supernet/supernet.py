@@ -17,9 +17,11 @@ from nas.families import Family, family_of
 from nas.importance import CalibrationBatch, Ranking, rank_units
 from nas.importance.base import Subject
 from nas.supernet.activation import ElasticModel
-from nas.supernet.checkpoint import new_folder, read_manifest, write_manifest
+from nas.supernet.checkpoint import check_files, new_folder, read_facts, write_manifest
 from nas.supernet.extraction import extract
 from nas.supernet.loading import check_task, load_pretrained, quiet_transformers
+from nas.supernet.mapping import FileHasher, WeightFile
+from nas.tasks import task_of
 from search_spaces import Costs, ModelShape, SearchSpace, SubnetConfig, Workload, build_space, cost
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Supernet:
         self.provenance: dict[str, Any] = dict(provenance or {})
         self._elastic = ElasticModel(model, self.shape, self.family)
         self._hash: tuple[object, str] | None = None
+        self._file: WeightFile | None = None
 
     @staticmethod
     def from_pretrained(
@@ -71,6 +74,7 @@ class Supernet:
         label_names: Sequence[str] | None = None,
         revision: str | None = None,
         seed: int = 0,
+        dtype: str = "float32",
     ) -> Supernet:
         """Build a supernet from a model folder or hub id.
 
@@ -81,13 +85,20 @@ class Supernet:
             label_names: their names, stored in the model's config.
             revision: commit of the hub's repository.
             seed: of a fresh head.
+            dtype: precision of the weights, e.g. `bfloat16`; `auto` for the stored one, which is not copied.
 
         Raises:
             ConfigError: nothing can be loaded there.
             UnsupportedModelError: no family describes the architecture.
         """
         model, tokenizer = load_pretrained(
-            source, task=task, num_labels=num_labels, label_names=label_names, revision=revision, seed=seed
+            source,
+            task=task,
+            num_labels=num_labels,
+            label_names=label_names,
+            revision=revision,
+            seed=seed,
+            dtype=dtype,
         )
         provenance = {"source": str(source), "revision": revision}
         return Supernet(model, task=task, tokenizer=tokenizer, provenance=provenance)
@@ -151,7 +162,7 @@ class Supernet:
     def _rank(
         self, importance: str | Mapping[str, str], batches: Sequence[CalibrationBatch], seed: int
     ) -> Ranking:
-        subject = Subject(model=self.model, shape=self.shape, family=self.family)
+        subject = Subject(model=self.model, shape=self.shape, family=self.family, task=task_of(self.task))
         ranking = rank_units(subject, importance, batches, layer_order=self.layer_order, seed=seed)
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
         with torch.no_grad():
@@ -179,16 +190,20 @@ class Supernet:
     @property
     def sha256(self) -> str:
         """Hash of all weights and the order of layers; computed anew only when a weight has changed."""
-        with self._whole():
-            named = sorted(self.model.named_parameters())
-        state = (self.layer_order, _state_of([parameter for _, parameter in named]))
+        state, parameters = self._state()
         if self._hash is None or self._hash[0] != state:
-            digest = hashlib.sha256(repr(self.layer_order).encode())
-            for name, parameter in named:
+            digest = hashlib.sha256(_hash_prefix(self.layer_order))
+            for name, parameter in parameters.items():
                 digest.update(name.encode())
                 digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
             self._hash = (state, digest.hexdigest())
         return self._hash[1]
+
+    @property
+    def file(self) -> WeightFile | None:
+        """The file that this supernet was loaded from, while it holds just these weights; else None."""
+        file = self._file
+        return file if file is not None and file.is_current and file.weights_sha256 == self.sha256 else None
 
     def save(self, folder: str | Path) -> Path:
         """Write a model folder with the supernet's own facts; an older one is replaced whole.
@@ -219,32 +234,56 @@ class Supernet:
     def load(folder: str | Path) -> Supernet:
         """Read a supernet that `save` wrote; every file is checked against its hash first.
 
+        Weights are mapped from their file, which is read once for its hash and otherwise when used.
+
         Raises:
             ConfigError: no supernet there.
             StorageError: a file is damaged.
         """
         path = Path(folder)
-        facts = read_manifest(path)
+        facts = read_facts(path)
         if facts.get("format") != 1:
             raise ConfigError(f"{path} has supernet format {facts.get('format')!r}; this version reads 1")
+        hasher = FileHasher(_hash_prefix(facts["layer_order"]))
+        check_files(path, facts, hash_file=hasher)
         model, tokenizer = load_pretrained(path, task=facts["task"], dtype=facts["dtype"])
         supernet = Supernet(model, task=facts["task"], tokenizer=tokenizer, provenance=facts["provenance"])
         supernet.layer_order = tuple(facts["layer_order"])
         supernet.ranking = dict(facts["ranking"])
+        supernet._attach(hasher.weights)
         if supernet.sha256 != facts["weights_sha256"]:
             raise StorageError(f"{path} is damaged: the weights read are not those that were saved")
         return supernet
+
+    def _attach(self, file: WeightFile | None) -> None:
+        """Take over what is known of the file that the weights were just read from."""
+        state, parameters = self._state()
+        if file is not None and file.fits(parameters):
+            self._file = file
+            self._hash = (state, file.weights_sha256)
+
+    def _state(self) -> tuple[tuple[object, ...], dict[str, nn.Parameter]]:
+        """What the hash depends on, and the parameters in the order of their names."""
+        with self._whole():
+            parameters = dict(sorted(self.model.named_parameters()))
+        return (self.layer_order, _state_of(list(parameters.values()))), parameters
 
     def _whole(self) -> AbstractContextManager[nn.Module]:
         """The full model, also where a caller is inside `active`."""
         return self._elastic.active(self.full)
 
 
+def _hash_prefix(layer_order: Sequence[int]) -> bytes:
+    return repr(tuple(layer_order)).encode()
+
+
 def _state_of(parameters: Sequence[nn.Parameter]) -> tuple[object, ...]:
     """What changes with the weights, cheaply: version counters, and samples of the values.
 
-    Samples are needed since fused optimisers write without counting.
+    Samples are needed since fused optimisers write without counting. They are the first and the last values
+    of each weight: few places, since a sample of a mapped weight loads the pages around it.
     """
     counters = tuple((parameter.data_ptr(), parameter._version) for parameter in parameters)
-    samples = [p.detach().reshape(-1)[:: max(1, p.numel() // 16)].double() for p in parameters]
+    flat = [parameter.detach().reshape(-1) for parameter in parameters]
+    samples = [ends.double() for weight in flat for ends in (weight[:8], weight[-8:])]
     return counters, torch.cat(samples).cpu().numpy().tobytes()

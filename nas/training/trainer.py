@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas.data import Batch, EncodedDataset
+from nas.data import Batch, BatchedDataset
 from nas.errors import ConfigError
 from nas.progress import Progress, no_progress, progress_bar
 from nas.supernet import Supernet
+from nas.tasks import distillation_loss, mean_loss, task_of
 from nas.training.budget import Budget
 from nas.training.checkpoint import Position, resume_training, save_training
-from nas.training.losses import distillation_loss, label_loss
 from nas.training.optimizer import make_optimizer, no_gradients, schedule, trainable_weights
 from nas.training.options import TrainOptions
 from nas.training.precision import prefers_bfloat16
@@ -55,7 +55,7 @@ class TrainingReport:
 
 def train_supernet(
     supernet: Supernet,
-    data: EncodedDataset,
+    data: BatchedDataset,
     *,
     strategy: str | Strategy = "sandwich_kd",
     budget: Budget,
@@ -80,8 +80,7 @@ def train_supernet(
         ConfigError: labels that do not fit the model, or a checkpoint of another run.
     """
     settings = options or TrainOptions()
-    config: Any = supernet.model.config
-    data.check_labels(config.num_labels)
+    task_of(supernet.task).check(data, supernet.model.config)
     run = _Run(
         supernet, data, strategy_of(strategy) if isinstance(strategy, str) else strategy, budget, settings
     )
@@ -98,7 +97,7 @@ class _Run:
     def __init__(
         self,
         supernet: Supernet,
-        data: EncodedDataset,
+        data: BatchedDataset,
         strategy: Strategy,
         budget: Budget,
         options: TrainOptions,
@@ -216,7 +215,11 @@ class _Run:
 def accumulate(
     supernet: Supernet, passes: Iterable[Pass], batch: Batch, temperature: float, *, bfloat16: bool = False
 ) -> float:
-    """Add the gradients of all passes to the full weights; the label loss of the first pass."""
+    """Add the gradients of all passes to the full weights; the label loss of the first pass.
+
+    The first pass teaches the others, on the items that are counted.
+    """
+    task = task_of(supernet.task)
     device = next(supernet.model.parameters()).device
     inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
     labels = batch.labels.to(device)
@@ -225,12 +228,13 @@ def accumulate(
     for one in passes:
         with supernet.active(one.config) as model:
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-                logits = model(**inputs).logits
-            loss = label_loss(logits, labels)
+                outputs = task.forward(model, inputs)
+            items = task.align(outputs, labels, inputs)
+            loss = mean_loss(items)
             if teacher is None:
-                teacher, first = logits.detach(), loss.item()
+                teacher, first = items.predictions.detach(), loss.item()
             elif one.target == "labels+teacher":
-                loss = loss + distillation_loss(logits, teacher, temperature)
+                loss = loss + distillation_loss(items.predictions, teacher, temperature)
             torch.autograd.backward(loss)  # still active: gradient checkpointing runs the forward again
     return first
 

@@ -11,7 +11,7 @@ import scipy.stats
 import sklearn.metrics
 
 from nas.errors import ConfigError, EvaluationFailedError
-from nas.metrics import METRICS, compute, default_metric, metric, metric_values
+from nas.metrics import METRICS, compute, loss_value, metric, metric_values
 
 CLASSIFICATION = [name for name, known in METRICS.items() if known.kind == "classification"]
 REGRESSION = [name for name, known in METRICS.items() if known.kind == "regression"]
@@ -109,7 +109,7 @@ def test_a_correlation_with_a_constant_is_zero_without_a_warning(name, found, la
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", list(METRICS))
+@pytest.mark.parametrize("name", CLASSIFICATION + REGRESSION)
 def test_outputs_that_are_not_finite_fail_the_evaluation(name, bad):
     outputs = logits_of([0, 1, 1]) if name in CLASSIFICATION else np.array([0.0, 1.0, 2.0])
     outputs.flat[1] = bad
@@ -124,7 +124,7 @@ def test_a_score_that_overflows_fails_the_evaluation():
     assert caught.value.reason == "nan"
 
 
-@pytest.mark.parametrize("name", list(METRICS))
+@pytest.mark.parametrize("name", CLASSIFICATION + REGRESSION)
 def test_perfect_predictions_reach_the_better_end_of_the_range(name):
     known = metric(name)
     labels = np.array([0, 1, 1, 0])
@@ -184,17 +184,25 @@ def test_logits_of_classes_are_refused_for_regression():
         compute("mse", logits_of([0, 1]), np.array([0.0, 1.0]))
 
 
-@pytest.mark.parametrize(
-    ("task", "name"),
-    [("sequence-classification", "accuracy"), ("classification", "accuracy"), ("regression", "spearman")],
-)
-def test_tasks_have_a_default(task, name):
-    assert default_metric(task).name == name
+def test_a_perplexity_is_that_of_the_mean_over_all_tokens():
+    sums, counts = np.array([2.0, 1.0, 0.0]), np.array([3, 1, 0])
+    assert loss_value("loss", sums, counts) == 3 / 4
+    assert loss_value("perplexity", sums, counts) == pytest.approx(math.exp(3 / 4))
 
 
-def test_a_task_without_a_default_is_refused():
-    with pytest.raises(ConfigError, match="'causal-lm' has no default metric"):
-        default_metric("causal-lm")
+def test_smaller_losses_are_better():
+    assert {metric(name).direction for name in ("loss", "perplexity", "mse")} == {"min"}
+
+
+def test_a_loss_that_is_not_finite_fails_as_nan():
+    with pytest.raises(EvaluationFailedError, match="perplexity is inf") as raised:
+        loss_value("perplexity", np.array([1e9]), np.array([1]))
+    assert raised.value.reason == "nan"
+
+
+def test_a_loss_is_not_computed_from_outputs():
+    with pytest.raises(ConfigError, match="loss is computed from losses"):
+        compute("loss", logits_of([0, 1]), np.array([0, 1]))
 
 
 @pytest.mark.parametrize("name", list(METRICS))
@@ -202,7 +210,7 @@ def test_a_metric_survives_pickling(name):
     assert pickle.loads(pickle.dumps(metric(name))) == metric(name)
 
 
-@pytest.mark.parametrize("name", list(METRICS))
+@pytest.mark.parametrize("name", CLASSIFICATION + REGRESSION)
 def test_without_scikit_learn_the_install_command_is_given(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     outputs = logits_of([0, 1]) if name in CLASSIFICATION else np.array([0.0, 1.0])

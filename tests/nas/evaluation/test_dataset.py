@@ -14,8 +14,9 @@ from torch.nn import functional
 
 import nas
 from nas.data import EncodedDataset
-from nas.evaluation import DatasetEvaluator, dataset
-from nas.evaluation.dataset import choose_precision, predict
+from nas.evaluation import DatasetEvaluator, precision
+from nas.evaluation.dataset import predict
+from nas.evaluation.precision import choose_precision
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
 
@@ -119,7 +120,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
 
     def set_times(float32: float, bfloat16: float) -> None:
         ticks: Iterator[float] = iter([0.0, float32, 10.0, 10.0 + bfloat16])
-        monkeypatch.setattr(dataset, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+        monkeypatch.setattr(precision, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
 
     return set_times
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Starcoder2Config, Starcoder2ForCausalLM
+from transformers import ArceeConfig, ArceeForCausalLM, AutoModelForCausalLM
 
 from nas.families import registry
 from nas.families.table import models_table
@@ -22,7 +22,7 @@ def families_of_the_page() -> object:
     """Run the page's code, and forget the family afterwards."""
     before = list(registry._registered)
     page = (DOCS / "adding-a-family.md").read_text(encoding="utf-8")
-    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], {})  # noqa: S102 - our own page
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], {})
     yield
     registry._registered[:] = before
 
@@ -30,7 +30,7 @@ def families_of_the_page() -> object:
 def test_a_family_added_by_the_page_is_cut_counted_and_loaded_by_the_stock_class(
     families_of_the_page: object, tmp_path: Path
 ) -> None:
-    config = Starcoder2Config(
+    config = ArceeConfig(
         hidden_size=24,
         num_hidden_layers=3,
         num_attention_heads=6,
@@ -39,7 +39,7 @@ def test_a_family_added_by_the_page_is_cut_counted_and_loaded_by_the_stock_class
         vocab_size=40,
     )
     torch.manual_seed(0)
-    supernet = Supernet.from_model(Starcoder2ForCausalLM(config).eval())
+    supernet = Supernet.from_model(ArceeForCausalLM(config).eval())
     tokens = torch.arange(10).view(2, 5)
     before = supernet.model(input_ids=tokens).logits
     supernet.rank("magnitude")

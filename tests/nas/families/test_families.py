@@ -64,7 +64,7 @@ def test_the_norms_of_a_model_are_those_that_emit_the_residual_stream(
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        UnsupportedModelError, match="'bloom' has no family description; known are .*bert, .*llama"
+        UnsupportedModelError, match=r"'bloom' has no family description; known are .*bert, .*llama"
     ):
         family_of("bloom")
 

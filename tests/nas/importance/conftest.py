@@ -9,6 +9,7 @@ import pytest
 
 from nas.families import family_of
 from nas.importance.base import Subject
+from nas.tasks import task_of
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,11 @@ def make_subject(tiny_model: Callable[..., Any]) -> Callable[..., Subject]:
     def make(kind: str = "bert", **options: Any) -> Subject:
         model = tiny_model(kind, **({"dtype": "float64"} | options))
         family = family_of(model.config.model_type)
-        return Subject(model=model, shape=family.describe(model), family=family)
+        return Subject(
+            model=model,
+            shape=family.describe(model),
+            family=family,
+            task=task_of("regression" if options.get("num_labels") == 1 else "sequence-classification"),
+        )
 
     return make

@@ -17,6 +17,7 @@ from nas.importance import importance_of, rank_units
 from nas.importance.base import Subject
 from nas.importance.ranking import best_first, order_heads
 from nas.supernet import Supernet
+from nas.tasks import task_of
 from search_spaces import LayerShape, ModelShape
 
 MakeSubject = Callable[..., Subject]
@@ -73,7 +74,12 @@ def test_a_zeroed_neuron_and_head_score_zero_and_come_last(make_subject: MakeSub
 @pytest.mark.parametrize("name", ["magnitude", "minitron", "fisher_mask"])
 def test_scores_move_with_their_units(name: str, tiny_model: Any, tiny_batch: Any) -> None:
     supernet = Supernet.from_model(tiny_model(dtype="float64"))
-    subject = Subject(model=supernet.model, shape=supernet.shape, family=supernet.family)
+    subject = Subject(
+        model=supernet.model,
+        shape=supernet.shape,
+        family=supernet.family,
+        task=task_of(supernet.task),
+    )
     method, batches = importance_of(name), [tiny_batch()]
     before = method.score(subject, batches)
     orders = supernet.rank("random", seed=13).orders

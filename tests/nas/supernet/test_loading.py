@@ -167,9 +167,9 @@ def test_code_beside_the_weights_never_runs(folder: Path, tmp_path: Path) -> Non
 
 
 def test_an_unknown_architecture_is_refused_before_its_weights_are_read(folder: Path) -> None:
-    _change_config(folder, model_type="gpt2")
+    _change_config(folder, model_type="bloom")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(UnsupportedModelError, match="'gpt2' has no family description; known are bert"):
+    with pytest.raises(UnsupportedModelError, match="'bloom' has no family description; known are"):
         Supernet.from_pretrained(folder)
 
 

@@ -1,0 +1,68 @@
+"""GPT-NeoX (Pythia is one): rotary positions, projections fused head by head, parallel residuals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from nas.families.family import Block, Family, Weight, equal_layers
+from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from search_spaces import LayerShape, LayerUnits
+from search_spaces.units import count
+
+
+class GptNeoxFamily(Family):
+    """GPT-NeoX with parallel or sequential residuals; each sub-layer has a norm of its own in both."""
+
+    model_types: ClassVar[tuple[str, ...]] = ("gpt_neox",)
+    blocks = (
+        Block(
+            path="layers",
+            weights={
+                "input_layernorm.weight": Weight(("hidden",), "attention"),
+                "input_layernorm.bias": Weight(("hidden",), "attention"),
+                "attention.query_key_value.weight": Weight(("qkv", "hidden"), "attention", "all"),
+                "attention.query_key_value.bias": Weight(("qkv",), "attention"),
+                "attention.dense.weight": Weight(("hidden", "queries"), "attention", "all"),
+                "attention.dense.bias": Weight(("hidden",), "attention"),
+                "post_attention_layernorm.weight": Weight(("hidden",), "ffn"),
+                "post_attention_layernorm.bias": Weight(("hidden",), "ffn"),
+                "mlp.dense_h_to_4h.weight": Weight(("ffn", "hidden"), "ffn", "all"),
+                "mlp.dense_h_to_4h.bias": Weight(("ffn",), "ffn"),
+                "mlp.dense_4h_to_h.weight": Weight(("hidden", "ffn"), "ffn", "all"),
+                "mlp.dense_4h_to_h.bias": Weight(("hidden",), "ffn"),
+            },
+            attention_outputs=("attention.dense",),
+            ffn_output="mlp.dense_4h_to_h",
+            norms=("input_layernorm", "post_attention_layernorm"),
+            removed={
+                "attention": {"input_layernorm": Skipped, "attention": ZeroMixer},
+                "ffn": {"post_attention_layernorm": Skipped, "mlp": Zero},
+            },
+        ),
+    )
+    weights: ClassVar[Mapping[str, Weight]] = {
+        r"embed_in\.weight": Weight(("fixed", "hidden")),
+        r"final_layer_norm\.(weight|bias)": Weight(("hidden",)),
+        r"lm_head\.weight": Weight(("fixed", "hidden"), tokens="all"),
+        r"(score|classifier|qa_outputs)\.weight": Weight(("fixed", "hidden"), tokens="all"),
+        r"(classifier|qa_outputs)\.bias": Weight(("fixed",)),
+    }
+    norms = ("final_layer_norm",)
+    is_causal = True
+
+    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
+        """The same sizes in every block."""
+        heads = config.num_attention_heads
+        return equal_layers(
+            config.num_hidden_layers, heads, heads, config.hidden_size // heads, config.intermediate_size
+        )
+
+    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
+        """`head_dim` is no entry: it follows from the two others."""
+        del config
+        return {
+            "hidden_size": hidden_size,
+            "num_attention_heads": units.num_attention_heads,
+            "intermediate_size": count(units.ffn),
+        }
