@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Task,
     )
     from workers.ray_pool import RayPool
+    from workers.regions import FileRegion, FileStamp, Shared, mapped
     from workers.sampling import LatencyProtocol
     from workers.serial import SerialPool
     from workers.timing import CpuTimer, CudaTimer, Timer, timer_for
@@ -44,6 +45,7 @@ _MODULES = {
         "Task",
     ),
     "ray_pool": ("RayPool",),
+    "regions": ("FileRegion", "FileStamp", "Shared", "mapped"),
     "sampling": ("LatencyProtocol",),
     "serial": ("SerialPool",),
     "timing": ("CpuTimer", "CudaTimer", "Timer", "timer_for"),
@@ -60,6 +62,8 @@ __all__ = [
     "EvaluatorFactory",
     "Failure",
     "FailureReason",
+    "FileRegion",
+    "FileStamp",
     "Lane",
     "LaneName",
     "LatencyProtocol",
@@ -69,10 +73,12 @@ __all__ = [
     "PoolError",
     "RayPool",
     "SerialPool",
+    "Shared",
     "Task",
     "Timer",
     "calibrate",
     "fingerprint",
+    "mapped",
     "measure_pair",
     "timer_for",
 ]

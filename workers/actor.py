@@ -16,6 +16,7 @@ from ray import cloudpickle
 
 from workers.failures import describe_failure
 from workers.protocol import Evaluator, Failure
+from workers.regions import FileRegion, mapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class Blueprint:
 
     Attributes:
         factory: reference to the pickled `EvaluatorFactory`.
-        arrays: references to the shared arrays.
+        arrays: references to the shared arrays, or regions of files to map.
         import_paths: the driver's `sys.path`; what this process lacks of it is added at the end, so that a
             user's module beside the script is found but cannot hide an installed package.
     """
@@ -96,8 +97,10 @@ class EvaluationActor:
         known = {os.path.realpath(path) for path in sys.path}
         wanted = [path for path in blueprint.import_paths if os.path.realpath(path) not in known]
         sys.path.extend(path for path in wanted if Path(path).exists())
-        arrays = dict(zip(blueprint.arrays, ray.get(list(blueprint.arrays.values())), strict=True))
-        self._evaluator = cloudpickle.loads(ray.get(blueprint.factory))(arrays)
+        regions = {n: source for n, source in blueprint.arrays.items() if isinstance(source, FileRegion)}
+        references = {n: source for n, source in blueprint.arrays.items() if n not in regions}
+        arrays = dict(zip(references, ray.get(list(references.values())), strict=True))
+        self._evaluator = cloudpickle.loads(ray.get(blueprint.factory))(arrays | mapped(regions))
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.set_num_threads(blueprint.threads)

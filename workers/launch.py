@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import ray
 
 from workers.actor import Blueprint, pickled
 from workers.protocol import Lane, LaneName, PoolError
+from workers.regions import FileRegion, Shared
 from workers.slots import Slot
 
 _STORE_HEADROOM_BYTES = 256 * 2**20
@@ -28,9 +30,9 @@ class LocalResources:
     custom: Mapping[str, float] = field(default_factory=dict)
 
 
-def local_resources(lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndarray]) -> LocalResources:
-    """Add up what the lanes and the arrays need."""
-    num_bytes = sum(array.nbytes for array in arrays.values())
+def local_resources(lanes: Mapping[LaneName, Lane], arrays: Shared) -> LocalResources:
+    """Add up what the lanes and the arrays need; regions of files need no room in the object store."""
+    num_bytes = sum(array.nbytes for array in arrays.values() if isinstance(array, np.ndarray))
     return LocalResources(
         num_cpus=sum(lane.threads * lane.num_workers for lane in lanes.values()),
         object_store_bytes=int(num_bytes * _STORE_SLACK) + _STORE_HEADROOM_BYTES,
@@ -39,10 +41,13 @@ def local_resources(lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndar
 
 
 def create_slots(
-    lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndarray], *, gpus_per_worker: float
+    lanes: Mapping[LaneName, Lane], arrays: Shared, *, gpus_per_worker: float, is_local: bool
 ) -> list[Slot]:
-    """Share the arrays, once in the object store of each node, and make the slots; nothing is spawned yet."""
-    references = {name: ray.put(array) for name, array in arrays.items()}
+    """Share the arrays, one copy a node, and make the slots; nothing is spawned yet.
+
+    That copy lies in the node's object store, or on this machine in the file of a region.
+    """
+    references = {name: _shared(source, is_local=is_local) for name, source in arrays.items()}
     import_paths = [os.path.abspath(path) for path in sys.path]
     slots = []
     for name, lane in lanes.items():
@@ -80,6 +85,13 @@ def await_start(slots: list[Slot], timeout_s: float) -> None:
         if problem is not None:
             cause = problem.traceback or problem.message
             raise PoolError(f"a worker of lane {slot.lane_name!r} could not start: {cause}")
+
+
+def _shared(source: np.ndarray | FileRegion, *, is_local: bool) -> Any:
+    """What a blueprint carries: a region of a file that every worker sees, else an object reference."""
+    if not isinstance(source, FileRegion):
+        return ray.put(source)
+    return source if is_local else ray.put(source.read())
 
 
 def _needs(slots: list[Slot]) -> dict[str, float]:

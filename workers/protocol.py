@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
+from workers.regions import Shared
+
 LaneName = Literal["quality", "latency"]
 FailureReason = Literal["oom", "nan", "timeout", "worker_lost", "bug"]
 
@@ -137,8 +139,10 @@ class Pool(ABC):
     """
 
     @abstractmethod
-    def start(self, lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndarray]) -> None:
+    def start(self, lanes: Mapping[LaneName, Lane], arrays: Shared) -> None:
         """Start the workers of each lane and build their evaluators.
+
+        Workers on this machine map the files of `FileRegion`s; others get their content as arrays.
 
         Raises:
             PoolError: a worker could not be started or its factory raised; nothing is left running.

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import ray
 from ray import cloudpickle
 
@@ -22,6 +21,7 @@ from workers.failures import describe_failure
 from workers.launch import await_start, create_slots, local_resources
 from workers.protocol import Completion, Failure, FailureReason, Lane, LaneName, Pool, PoolError, Task
 from workers.ray_session import RaySession
+from workers.regions import Shared
 from workers.slots import Attempt, Slot, loss_reason
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,14 +55,16 @@ class RayPool(Pool):
         self._slots: list[Slot] = []
         self._queues: dict[LaneName, deque[Attempt]] = {}
 
-    def start(self, lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndarray]) -> None:
+    def start(self, lanes: Mapping[LaneName, Lane], arrays: Shared) -> None:
         """See `Pool.start`."""
         if self._slots:
             raise PoolError("the pool is already started; make a new one")
         lanes = self._with_num_workers(lanes)
         try:
             self._session.open(local_resources(lanes, arrays))
-            self._slots = create_slots(lanes, arrays, gpus_per_worker=self._gpus_per_worker)
+            self._slots = create_slots(
+                lanes, arrays, gpus_per_worker=self._gpus_per_worker, is_local=self._session.is_local
+            )
             self._queues = {name: deque() for name in lanes}
             for slot in self._slots:
                 slot.spawn()

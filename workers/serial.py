@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from workers.failures import describe_failure
 from workers.protocol import Completion, Evaluator, Failure, Lane, LaneName, Pool, PoolError, Task
+from workers.regions import Shared, mapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +37,10 @@ class SerialPool(Pool):
         self._evaluators: dict[LaneName, Evaluator] = {}
         self._queue: deque[_Queued] = deque()
 
-    def start(self, lanes: Mapping[LaneName, Lane], arrays: Mapping[str, np.ndarray]) -> None:
+    def start(self, lanes: Mapping[LaneName, Lane], arrays: Shared) -> None:
         """See `Pool.start`."""
-        shared = {name: _read_only(array) for name, array in arrays.items()}
         for name, lane in lanes.items():
-            self._evaluators[name] = self._build(name, lane, shared)
+            self._evaluators[name] = self._build(name, lane, arrays)
         self._lanes = dict(lanes)
 
     def submit(self, task: Task) -> None:
@@ -82,9 +80,9 @@ class SerialPool(Pool):
         self._evaluators.clear()
         self._lanes.clear()
 
-    def _build(self, name: LaneName, lane: Lane, arrays: Mapping[str, np.ndarray]) -> Evaluator:
+    def _build(self, name: LaneName, lane: Lane, arrays: Shared) -> Evaluator:
         try:
-            return lane.factory(arrays)
+            return lane.factory(mapped(arrays))
         except Exception as error:
             self.close()
             raise PoolError(f"the factory of lane {name!r} raised {type(error).__name__}: {error}") from error
@@ -113,12 +111,6 @@ class SerialPool(Pool):
 
 def _own_id() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _set_torch_threads(threads: int | None) -> int | None:

@@ -267,6 +267,7 @@ class StorageSection(Section):
 class ExportSection(Section):
     """What the selected sub-network is written as."""
 
-    formats: Annotated[tuple[Literal["hf"], ...], Field(min_length=1)] = Field(
-        default=("hf",), description="hf: a Hugging Face folder"
+    formats: Annotated[tuple[Literal["hf", "onnx", "openvino"], ...], Field(min_length=1)] = Field(
+        default=("hf",),
+        description="files of the folder: hf (always written), onnx for ONNX Runtime, openvino for OpenVINO",
     )

@@ -111,7 +111,7 @@ storage:
   artifacts: artifacts        # folder of checkpoints and exports
 
 export:
-  formats: [hf]               # a Hugging Face folder
+  formats: [hf]               # hf: a Hugging Face folder, always written; also onnx, openvino
 """
 
 _QUICK = """\

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from search_spaces.shape import Part
 from search_spaces.units import count
 
 PARTS: Final[tuple[Part, ...]] = ("attention", "ffn")
+#: Stands for an entry that a dictionary does not have yet.
+_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,37 @@ class _Changes:
     entries: list[tuple[dict[str, Any], str, Any, Any]] = field(default_factory=list)
 
     def set(self, table: dict[str, Any], name: str, value: Any) -> None:
-        self.entries.append((table, name, table[name], value))
+        self.entries.append((table, name, table.get(name, _ABSENT), value))
         table[name] = value
 
     def undo(self) -> None:
         for table, name, old, _ in reversed(self.entries):
-            table[name] = old
+            if old is _ABSENT:
+                del table[name]
+            else:
+                table[name] = old
 
     def redo(self) -> None:
         for table, name, _, new in self.entries:
             table[name] = new
+
+
+class Resized:
+    """An object with sizes of its own; all else is read from the original, so that changes there show here.
+
+    A copy would go on with the attention implementation that the model's config had when it was made.
+    """
+
+    original: Any
+
+    def __init__(self, original: Any, sizes: Mapping[str, int]) -> None:
+        self.__dict__.update(sizes, original=original)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not resized; called for attributes that are not found here."""
+        if name.startswith("__") or name == "original":  # while it is copied it has none yet
+            raise AttributeError(name)
+        return getattr(self.original, name)
 
 
 class ElasticModel:
@@ -219,9 +241,7 @@ def block_attributes(
             if isinstance(value, str):
                 found[name] = sizes[value]
                 continue
-            found[name] = copy.copy(getattr(owner, name))
-            for inner, size in value.items():
-                setattr(found[name], inner, sizes[size])
+            found[name] = Resized(getattr(owner, name), {key: sizes[size] for key, size in value.items()})
         yield owner, found
 
 

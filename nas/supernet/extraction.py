@@ -13,6 +13,7 @@ from nas.elastic import clone_structure, cut
 from nas.families import Family, base_prefix
 from nas.supernet.activation import (
     PARTS,
+    Resized,
     block_attributes,
     configs_of,
     forward_sizes,
@@ -120,8 +121,12 @@ def _own_configs(small: Any, shape: ModelShape, family: Family, config: SubnetCo
     is_plain = portability(shape, config) == "plain"
     units = next((units for units in config.layers if units is not None), None)
     own = {}
+    copies: dict[int, Any] = {}  # shared, so that what refers to a config refers to its copy
     for identity, old in configs_of(small).items():
-        own[identity] = new = copy.deepcopy(old)
+        own[identity] = new = copy.deepcopy(old, copies)
+        if isinstance(new, Resized):
+            own[identity] = new.original if is_plain else new
+            continue
         entries = dict(family.depth(old, kept))
         if is_plain:
             assert units is not None

@@ -101,7 +101,7 @@ def test_images_of_two_sizes_are_refused(folder):
 def test_a_source_that_cannot_be_read_is_refused(tmp_path, name):
     if name.endswith(".tar"):
         (tmp_path / name).touch()
-    with pytest.raises(ConfigError, match="no file or folder|unknown format"):
+    with pytest.raises(ConfigError, match=r"no file or folder|unknown format"):
         load_images(tmp_path / name)
 
 

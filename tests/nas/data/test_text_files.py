@@ -40,9 +40,7 @@ def test_a_row_of_a_table_is_one_document(tmp_path, suffix):
 def test_the_text_column_can_be_named(tmp_path):
     path = rows(tmp_path / "t.jsonl", [{"id": "x", "body": "One."}])
     assert load_texts(path, text="body").texts == ("One.",)
-    with pytest.raises(
-        ConfigError, match=r"none of the columns 'text', 'content'; it has 'id', 'body'. Pass text="
-    ):
+    with pytest.raises(ConfigError, match=r"none of the columns 'text', .*; it has 'id', 'body'. Pass text="):
         load_texts(path)
 
 
@@ -85,7 +83,7 @@ def test_scores_outside_their_range_are_refused(tmp_path):
 @pytest.mark.parametrize("given", [(5, 0), (1,), (0, 1, 2)])
 def test_a_range_that_is_none_is_refused(tmp_path, given):
     path = write(tmp_path / "sts.csv", "sentence1,sentence2,score\na,b,0\n")
-    with pytest.raises(ConfigError, match="give the lowest and highest score"):
+    with pytest.raises(ConfigError, match="give the lowest and the highest score"):
         load_scored_pairs(path, score_range=given)
 
 

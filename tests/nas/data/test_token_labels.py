@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,8 +39,6 @@ def test_taking_sentences_takes_their_tags(bert_tokenizer):
 
 
 def test_tags_are_padded_on_the_side_of_the_tokens(bert_tokenizer):
-    from dataclasses import replace
-
     data = replace(encode_tagged(TAGGED, bert_tokenizer, max_length=16), padding_side="left")
     batch = data.batch([0, 2])
     assert batch.labels[0].tolist() == [-100, -100, 0, 1, -100, 0, -100]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from nas.evaluation import DatasetEvaluator, arrays_of, assemble, skeleton_of
+from nas.evaluation import DatasetEvaluator, arrays_of, assemble, shared_weights, skeleton_of
 from nas.evaluation.skeleton import random_model
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
+from workers import FileRegion, mapped
 
 KINDS = ("bert", "roberta", "electra_projected")
 
@@ -117,3 +119,42 @@ def test_a_random_model_runs_and_its_outputs_are_finite(
     with torch.no_grad():
         assert torch.isfinite(random(**tiny_batch().inputs).logits).all()
     assert not any(parameter.requires_grad for parameter in random.parameters())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_weights_travel_in_the_precision_of_the_supernet(
+    dtype: str, make_supernet: Callable[..., Supernet]
+) -> None:
+    supernet = make_supernet(dtype=dtype)
+    again = assemble(skeleton_of(supernet), arrays_of(supernet))
+    pairs = zip(again.model.parameters(), supernet.model.parameters(), strict=True)
+    assert all(one.dtype == other.dtype and torch.equal(one, other) for one, other in pairs)
+    assert sum(array.nbytes for array in arrays_of(supernet).values()) == sum(
+        parameter.nbytes for parameter in supernet.model.parameters()
+    )
+
+
+def test_a_loaded_supernet_is_shared_by_its_file(supernet: Supernet, tmp_path: Path) -> None:
+    loaded = Supernet.load(supernet.save(tmp_path / "supernet"))
+    shared = shared_weights(loaded)
+    assert all(isinstance(source, FileRegion) for source in shared.values())
+    again = assemble(skeleton_of(loaded), mapped(shared))
+    assert again.sha256 == supernet.sha256
+
+
+def test_a_supernet_without_a_file_is_shared_by_its_memory(supernet: Supernet) -> None:
+    shared = shared_weights(supernet, torch.float32)
+    for name, parameter in supernet.model.named_parameters():
+        assert np.shares_memory(shared[name], parameter.detach().numpy())
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_another_precision_is_converted_once_for_all_workers(
+    is_loaded: bool, supernet: Supernet, tmp_path: Path
+) -> None:
+    source = Supernet.load(supernet.save(tmp_path / "supernet")) if is_loaded else supernet
+    arrays = read_only(dict(shared_weights(source, torch.bfloat16)))
+    again = assemble(skeleton_of(source), arrays, dtype=torch.bfloat16)
+    for name, parameter in again.model.named_parameters():
+        assert np.shares_memory(parameter.detach().view(torch.uint16).numpy(), arrays[name])
+        assert torch.equal(parameter, supernet.model.get_parameter(name).bfloat16())

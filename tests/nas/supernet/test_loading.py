@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizerFast, ViTConfig
 
+from nas.data import ImageSettings
 from nas.errors import ConfigError, UnsupportedModelError
 from nas.supernet import Supernet
+from nas.supernet.loading import load_image_settings
 
 MakeModel = Callable[..., Any]
 
@@ -178,3 +180,43 @@ def test_truncated_weights_are_refused(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ConfigError, match="cannot load model"):
         Supernet.from_pretrained(folder)
+
+
+def test_a_task_that_the_model_has_no_head_for_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"task 'seq2seq-lm' has no head for model type 'bert'; allowed"):
+        Supernet.from_pretrained(folder, task="seq2seq-lm")
+
+
+@pytest.mark.parametrize("task", ["masked-lm", "feature-extraction"])
+def test_a_task_without_classes_takes_no_labels(folder: Path, task: str) -> None:
+    assert Supernet.from_pretrained(folder, task=task).task == task
+    with pytest.raises(ConfigError, match=f"task {task} has no classes; leave num_labels"):
+        Supernet.from_pretrained(folder, task=task, num_labels=2)
+
+
+def test_tags_give_a_model_a_head_of_their_number(folder: Path) -> None:
+    model = Supernet.from_pretrained(folder, task="token-classification", label_names=["O", "B", "I"]).model
+    assert type(model).__name__ == "BertForTokenClassification"
+    assert model.config.id2label == {0: "O", 1: "B", 2: "I"}
+
+
+def _settings(folder: Path, **entries: Any) -> None:
+    record = {"image_mean": [0.5] * 3, "image_std": [0.2] * 3, "image_processor_type": "ViTImageProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(record | entries))
+
+
+def test_image_settings_are_those_of_the_processor(folder: Path) -> None:
+    _settings(folder, rescale_factor=0.5)
+    settings = load_image_settings(folder, ViTConfig(image_size=[8, 6]))
+    assert settings == ImageSettings(image_size=(8, 6), mean=(0.5,) * 3, std=(0.2,) * 3, rescale_factor=0.5)
+
+
+def test_a_processor_that_does_not_normalise_is_followed(folder: Path) -> None:
+    _settings(folder, do_normalize=False, do_rescale=False)
+    settings = load_image_settings(folder, ViTConfig(image_size=8))
+    assert (settings.mean, settings.std, settings.rescale_factor) == ((0.0,) * 3, (1.0,) * 3, 1.0)
+
+
+def test_a_model_without_an_image_processor_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no preprocessor_config.json"):
+        load_image_settings(folder, ViTConfig())
