@@ -141,8 +141,8 @@ def _pixels(path: Path) -> np.ndarray:
         import PIL.Image
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"{path.suffix} images are read by Pillow, which is not installed: pip install pillow. Or give a "
-            ".npz file."
+            f'{path.suffix} images are read by Pillow, which is not installed: pip install "subnas[images]". '
+            "Or give a .npz file."
         ) from error
     try:
         with PIL.Image.open(path) as image:

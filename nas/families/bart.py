@@ -99,7 +99,7 @@ class BartFamily(Family):
         if not config.is_encoder_decoder:
             raise UnsupportedModelError(
                 f"a {config.model_type} model without its encoder is not covered; "
-                "use a class with both stacks, such as AutoModelForSeq2SeqLM"
+                "use a class with both stacks, such as ForConditionalGeneration"
             )
 
     def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:

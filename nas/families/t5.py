@@ -43,6 +43,10 @@ class T5Family(Family):
     """T5 (Flan-T5 is one) and mT5."""
 
     model_types: ClassVar[tuple[str, ...]] = ("t5", "mt5")
+    limits: ClassVar[Mapping[str, str]] = {
+        "heads": "the same in all kept blocks, and the first block of each stack keeps its attention, since it "
+        "makes the position biases of all blocks"
+    }
     blocks = (
         Block(
             path="encoder.block",
@@ -93,8 +97,8 @@ class T5Family(Family):
         """An encoder alone has no decoder to search."""
         if not config.is_encoder_decoder:
             raise UnsupportedModelError(
-                f"a {config.model_type} model without its decoder is not covered; allowed are classes with "
-                "both stacks, such as AutoModelForSeq2SeqLM and AutoModelForSequenceClassification"
+                f"a {config.model_type} model without its decoder is not covered; "
+                "use a class with both stacks, such as ForConditionalGeneration"
             )
 
     def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
@@ -110,8 +114,8 @@ class T5Family(Family):
     def depth(self, config: Any, kept: Sequence[Sequence[int]]) -> Mapping[str, Any]:
         """A stack has a config of its own, in which `num_layers` is its depth.
 
-        `generate` sizes the key-value cache by `decoder_layers`; without it the cache has the encoder's depth,
-        and a deeper decoder fails.
+        `generate` sizes the key-value cache by `decoder_layers`; without it the cache has the depth of the
+        encoder, and a deeper decoder fails.
         """
         encoder, decoder = len(kept[0]), len(kept[1])
         return {

@@ -26,7 +26,7 @@ def _row(family: Family) -> str:
     stacks = "encoder and decoder" if len(family.blocks) > 1 else "decoder" if family.is_causal else "encoder"
     plain = "equal blocks" if family.has_head_dim else "equal blocks, `hidden_size` = heads x `head_dim`"
     limits = "; ".join(f"{dimension}: {reason}" for dimension, reason in family.limits.items())
-    return f"| {names} | {about.splitlines()[0]} | {stacks} | {plain} | {limits or 'none'} |"
+    return f"| {names} | {about.splitlines()[0]} | {stacks} | {plain} | {limits or ''} |"
 
 
 if __name__ == "__main__":

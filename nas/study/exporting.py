@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import ConfigError, ExportVerificationError
 from nas.evaluation import LatencyEvaluation, LatencyResult, skeleton_of
-from nas.export import ExportFacts, ExportReport, export_subnet
+from nas.export import MAX_SHARD_SIZE, ExportFacts, ExportReport, export_subnet
+from nas.export.runtimes import runtimes_of
 from nas.objectives import MEASURED_METRICS, Constraint, parse_constraints
 from nas.study.trial import Trial
 from nas.supernet import Supernet
@@ -22,7 +23,14 @@ REPEATABILITY: Final = 0.02
 
 
 def export_trial(
-    study: Study, trial: Trial, folder: Path, *, where: str | Sequence[str] = (), overwrite: bool = False
+    study: Study,
+    trial: Trial,
+    folder: Path,
+    *,
+    where: str | Sequence[str] = (),
+    formats: Sequence[str] = ("hf",),
+    max_shard_size: str = MAX_SHARD_SIZE,
+    overwrite: bool = False,
 ) -> ExportReport:
     """Export a trial's sub-network with everything its study knows of it.
 
@@ -34,12 +42,16 @@ def export_trial(
         trial: evaluated.
         folder: where to.
         where: budgets that the trial was selected by, besides the study's own.
+        formats: `onnx` and `openvino` besides `hf`, which is always written.
+        max_shard_size: weights above it are split over several files.
         overwrite: replace an earlier export.
 
     Raises:
-        ConfigError: the study has no supernet, or the trial was not evaluated.
+        ConfigError: the study has no supernet, the trial was not evaluated, or a format is unknown or lacks
+            its packages.
         ExportVerificationError: the folder is not equal, or a budget does not hold; nothing is left behind.
     """
+    runtimes_of(formats)  # told before anything is measured
     supernet = study.supernet
     if supernet is None:
         raise ConfigError(
@@ -60,6 +72,8 @@ def export_trial(
         trial.config,
         folder,
         facts=_facts(study, trial, constraints, measured),
+        formats=formats,
+        max_shard_size=max_shard_size,
         check_budget=lambda _: _broken_latency(constraints, study, measured),
         overwrite=overwrite,
     )

@@ -8,6 +8,7 @@ import pytest
 
 from search_spaces import LayerUnits, ModelShape, SubnetConfig, portability
 from search_spaces.portability import obstacle
+from search_spaces.shape import FfnRule
 
 
 def _same(shape: ModelShape, hidden: int, units: LayerUnits) -> SubnetConfig:
@@ -65,3 +66,34 @@ def test_a_hidden_size_equal_to_projected_embeddings_needs_custom_code(bert_shap
     assert portability(bert_shape, half) == "plain"
     projected = replace(bert_shape, embedding_size=24)
     assert "leaves out the projection" in str(obstacle(projected, half))
+
+
+def test_a_first_block_unlike_the_others_must_be_kept_to_stay_plain(bert_shape: ModelShape) -> None:
+    shape = replace(bert_shape, has_own_first_block=True)
+    full = SubnetConfig.full(shape)
+    assert obstacle(shape, replace(full, layers=(*full.layers[:2], None, *full.layers[3:]))) is None
+    without_first = replace(full, layers=(None, *full.layers[1:]))
+    assert "builds its first block unlike the others" in str(obstacle(shape, without_first))
+
+
+@pytest.mark.parametrize(
+    ("rule", "hidden", "widths"),
+    [
+        ("ratio", 48, [48, 96]),
+        ("ratio", 20, [20, 40, 60, 80]),
+        ("gated_ratio", 48, [32, 64, 96]),
+        ("gated_ratio", 20, [16, 32, 40, 56, 72, 80, 96]),
+    ],
+)
+def test_a_ratio_of_whole_numbers_gives_the_plain_widths(
+    rule: FfnRule, hidden: int, widths: list[int], bert_shape: ModelShape
+) -> None:
+    shape = replace(bert_shape, ffn_rule=rule, has_head_dim=True)
+    configs = {ffn: _same(shape, hidden, LayerUnits(heads=5, ffn=ffn)) for ffn in range(1, 97)}
+    assert [ffn for ffn, config in configs.items() if portability(shape, config) == "plain"] == widths
+
+
+def test_a_width_that_no_ratio_gives_is_refused_with_those_that_do(bert_shape: ModelShape) -> None:
+    shape = replace(bert_shape, ffn_rule="ratio", has_head_dim=True)
+    reason = obstacle(shape, _same(shape, 48, LayerUnits(heads=5, ffn=50)))
+    assert "at hidden_size 48 it can be 48, 96, not 50" in str(reason)

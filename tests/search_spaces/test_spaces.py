@@ -17,6 +17,7 @@ from search_spaces import (
     SearchSpace,
     SpaceError,
     SubnetConfig,
+    UniformSpace,
     build_space,
     portability,
 )
@@ -256,6 +257,20 @@ def test_parameters_of_another_space_are_refused_by_name(bert_shape: ModelShape)
     space = build_space("layer", bert_shape)
     with pytest.raises(SpaceError, match=r"parameters \['layers.0'\] do not match"):
         space.decode({f"layers.{index}": 1 for index in range(1, 6)})
+
+
+def test_a_plain_uniform_space_keeps_a_first_block_unlike_the_others(bert_shape: ModelShape) -> None:
+    shape = replace(bert_shape, has_own_first_block=True)
+    order = [5, 4, 3, 2, 1, 0]
+    plain = UniformSpace(shape, layer_order=order, portability="plain")
+    assert plain.smallest().kept_layers == (0,)
+    assert UniformSpace(shape, layer_order=order).smallest().kept_layers == (5,)
+
+
+def test_a_plain_uniform_space_has_the_widths_that_a_ratio_gives(bert_shape: ModelShape) -> None:
+    shape = replace(bert_shape, ffn_rule="ratio", has_head_dim=True)
+    sizes = {d.name: d.values for d in UniformSpace(shape, portability="plain").dimensions}
+    assert (sizes["hidden_size"], sizes["intermediate_size"]) == ((48,), (48, 96))
 
 
 def test_the_hash_changes_with_choices_order_kind_and_portability(bert_shape: ModelShape) -> None:

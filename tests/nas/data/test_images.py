@@ -86,7 +86,7 @@ def test_a_folder_that_is_no_class_is_refused(folder):
 
 def test_without_pillow_the_install_command_is_given(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(ConfigError, match=r"Pillow, which is not installed: pip install pillow"):
+    with pytest.raises(ConfigError, match=r'pip install "subnas\[images\]"'):
         load_images(folder)
 
 

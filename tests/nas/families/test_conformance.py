@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig
 
 from nas.elastic import cut
+from nas.export.custom_config import custom_config
+from nas.export.modelling import modelling_name, modelling_source
 from nas.supernet import Supernet
 from search_spaces import LayerUnits, ModelShape, SubnetConfig, Workload, portability
 from search_spaces.portability import ratio_widths
@@ -229,6 +233,32 @@ class TestConformance:
         assert not any(info.values()), info
         expected = elastic(supernet, name, config)
         assert_equal(forward(name, loaded.eval()), expected)
+
+    @pytest.mark.parametrize("seed", SEEDS[:2])
+    def test_any_sub_network_loads_with_its_modelling_file(
+        self, seed: int, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if CASES[name].get("has_no_task"):
+            pytest.skip("no task of ours is for its class")
+        monkeypatch.setattr(sys, "path", [*sys.path])  # transformers adds its cache
+        monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "cache"))
+        supernet = make_supernet(name)
+        shape, model = supernet.shape, supernet.model
+        config = random_subnet(shape, seed)
+        supernet.extract(config).save_pretrained(tmp_path, save_original_format=False)
+        record = custom_config(model, shape, supernet.family, config, supernet.task)
+        (tmp_path / "config.json").write_text(json.dumps(record), encoding="utf-8")
+        source = modelling_source(model, shape, supernet.family)
+        (tmp_path / modelling_name(shape.model_type)).write_text(source, encoding="utf-8")
+        loaded, info = getattr(transformers, CASES[name]["class"]).from_pretrained(
+            tmp_path,
+            dtype=torch.float64,
+            attn_implementation="eager",
+            trust_remote_code=True,
+            output_loading_info=True,
+        )
+        assert not any(info.values()), info
+        assert_equal(forward(name, loaded.eval()), elastic(supernet, name, config))
 
     def test_a_saved_supernet_is_read_back_with_its_ranking(self, name: str, tmp_path: Path) -> None:
         if CASES[name].get("has_no_task"):
