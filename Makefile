@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: quickstart test check bench format clean
+.PHONY: quickstart test lint check bench format clean
 
 quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, front, exported folder
 	$(BIN)/nas quickstart
@@ -12,11 +12,13 @@ quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, f
 test: $(VENV)/dev.stamp  ## every test
 	$(BIN)/python -m pytest
 
-check: $(VENV)/dev.stamp  ## format, lint, types, import contracts, fast tests
+lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint  ## the same, and the fast tests
 	$(BIN)/python -m pytest -m "not slow"
 
 bench: $(VENV)/dev.stamp  ## the ratios of docs/benchmarks.md, side by side

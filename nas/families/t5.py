@@ -44,8 +44,8 @@ class T5Family(Family):
 
     model_types: ClassVar[tuple[str, ...]] = ("t5", "mt5")
     limits: ClassVar[Mapping[str, str]] = {
-        "heads": "the same in all kept blocks, and the first block of each stack keeps its attention, since it "
-        "makes the position biases of all blocks"
+        "heads": "the same in all kept blocks, and the first block of each stack keeps its attention, since "
+        "it makes the position biases of all blocks"
     }
     blocks = (
         Block(
