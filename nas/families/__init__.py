@@ -9,8 +9,11 @@ __all__ = [
     "Family",
     "Weight",
     "base_prefix",
+    "equal_layers",
     "family_of",
+    "known_families",
     "known_model_types",
     "random_inputs",
+    "register_family",
     "sizes_of",
 ]
