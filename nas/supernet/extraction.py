@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -116,26 +115,22 @@ def _set_sizes(owner: nn.Module, name: str) -> None:
 
 
 def _own_configs(small: Any, shape: ModelShape, family: Family, config: SubnetConfig) -> None:
-    """Configs that state the depth, and the sizes too where the stock class can be built from them."""
+    """State the depth in the configs, and the sizes too where the stock class can be built from them."""
     kept = kept_by_stack(shape, config)
     is_plain = portability(shape, config) == "plain"
     units = next((units for units in config.layers if units is not None), None)
-    own = {}
-    copies: dict[int, Any] = {}  # shared, so that what refers to a config refers to its copy
-    for identity, old in configs_of(small).items():
-        own[identity] = new = copy.deepcopy(old, copies)
-        if isinstance(new, Resized):
-            own[identity] = new.original if is_plain else new
+    for own in configs_of(small).values():
+        if isinstance(own, Resized):
             continue
-        entries = dict(family.depth(old, kept))
+        entries = dict(family.depth(own, kept))
         if is_plain:
             assert units is not None
-            entries |= family.plain_sizes(old, count(config.hidden), units)
+            entries |= family.plain_sizes(own, count(config.hidden), units)
         for name, value in entries.items():
-            setattr(new, name, value)
+            setattr(own, name, value)
     for module in small.modules():
-        if "config" in module.__dict__:
-            module.__dict__["config"] = own[id(module.__dict__["config"])]
+        if is_plain and isinstance(module.__dict__.get("config"), Resized):
+            module.__dict__["config"] = module.__dict__["config"].original
     if is_plain and count(config.hidden) != shape.hidden_size:
         with torch.no_grad():
             family.refit(small, shape.hidden_size, count(config.hidden))
