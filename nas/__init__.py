@@ -27,8 +27,15 @@ _packages.check()
 
 if TYPE_CHECKING:
     from nas.data import EncodedDataset, Examples, docstring_corpus, encode, load_examples
-    from nas.evaluation import DatasetEvaluator, Evaluator, Quality, ScoreEvaluator, Target
-    from nas.export import export_subnet, verify_folder
+    from nas.evaluation import (
+        DatasetEvaluator,
+        Evaluator,
+        LmEvalEvaluator,
+        Quality,
+        ScoreEvaluator,
+        Target,
+    )
+    from nas.export import export_subnet, push_to_hub, verify_folder
     from nas.study import Profile, Study, Trial, create_study, delete_study, load_study
     from nas.supernet import Supernet
     from nas.training import Budget, TrainingReport, TrainOptions, train_supernet
@@ -37,8 +44,15 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "nas.data": ("EncodedDataset", "Examples", "docstring_corpus", "encode", "load_examples"),
-    "nas.evaluation": ("DatasetEvaluator", "Evaluator", "Quality", "ScoreEvaluator", "Target"),
-    "nas.export": ("export_subnet", "verify_folder"),
+    "nas.evaluation": (
+        "DatasetEvaluator",
+        "Evaluator",
+        "LmEvalEvaluator",
+        "Quality",
+        "ScoreEvaluator",
+        "Target",
+    ),
+    "nas.export": ("export_subnet", "push_to_hub", "verify_folder"),
     "nas.study": ("Profile", "Study", "Trial", "create_study", "delete_study", "load_study"),
     "nas.supernet": ("Supernet",),
     "nas.training": ("Budget", "TrainOptions", "TrainingReport", "train_supernet"),
@@ -58,6 +72,7 @@ __all__ = [
     "InfeasibleError",
     "LatencyProtocol",
     "LayerUnits",
+    "LmEvalEvaluator",
     "NasError",
     "Profile",
     "Quality",
@@ -86,6 +101,7 @@ __all__ = [
     "export_subnet",
     "load_examples",
     "load_study",
+    "push_to_hub",
     "train_supernet",
     "verify_folder",
 ]

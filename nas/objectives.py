@@ -73,7 +73,7 @@ _SUFFIXES: Mapping[str, Quantity] = {"_ms": "milliseconds", "_bytes": "bytes", "
 
 _OBJECTIVE = re.compile(r"\s*(\S+)\s+(\S+)\s*")
 _CONSTRAINT = re.compile(
-    r"""\s*(?P<metric>[A-Za-z_]\w*)
+    r"""\s*(?P<metric>[A-Za-z_](?:[\w-]*/\w+|\w*))
         \s*(?P<relation><=|>=)
         \s*(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)
         \s*(?P<unit>[A-Za-z%]+)?

@@ -18,7 +18,7 @@ from torch import nn
 from nas.elastic import clone_structure
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
-from workers import FileRegion, Shared
+from workers import Shared, mapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +117,7 @@ class _Converted(Mapping[str, np.ndarray]):
         self._convert = convert
 
     def __getitem__(self, name: str) -> np.ndarray:
-        source = self._sources[name]
-        return self._convert(source.read() if isinstance(source, FileRegion) else source)
+        return self._convert(mapped({name: self._sources[name]})[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sources)

@@ -58,7 +58,7 @@ def make_supernet(config: SearchConfig, parts: Parts, *, show_progress: bool) ->
     logger.info("supernet: saved in %s", folder)
     for stage in STAGES:
         shutil.rmtree(folder.parent / stage, ignore_errors=True)
-    return supernet
+    return Supernet.load(folder)  # maps the weights, which workers of this machine then share
 
 
 def _from_checkpoint(checkpoint: str, folder: Path) -> Supernet:

@@ -280,10 +280,10 @@ def _hash_prefix(layer_order: Sequence[int]) -> bytes:
 def _state_of(parameters: Sequence[nn.Parameter]) -> tuple[object, ...]:
     """What changes with the weights, cheaply: version counters, and samples of the values.
 
-    Samples are needed since fused optimisers write without counting. They are the first and the last values
-    of each weight: few places, since a sample of a mapped weight loads the pages around it.
+    Samples are needed since fused optimisers write without counting. They are the first values of each
+    weight, which every sub-network of prefixes trains, and no others: a sample of a mapped weight loads the
+    pages around it.
     """
     counters = tuple((parameter.data_ptr(), parameter._version) for parameter in parameters)
-    flat = [parameter.detach().reshape(-1) for parameter in parameters]
-    samples = [ends.double() for weight in flat for ends in (weight[:8], weight[-8:])]
+    samples = [parameter.detach().reshape(-1)[:16].double() for parameter in parameters]
     return counters, torch.cat(samples).cpu().numpy().tobytes()

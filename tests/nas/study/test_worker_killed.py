@@ -30,7 +30,7 @@ def deadly(marker: Path) -> Callable[[Any], float]:
         import signal
 
         size = sum(parameter.numel() for parameter in model.parameters())
-        if model.config.num_hidden_layers == 3 and len(model.bert.encoder.layer) == 2 and not marker.exists():
+        if len(model.bert.encoder.layer) == 2 and not marker.exists():
             marker.write_text(str(size))
             os.kill(os.getpid(), signal.SIGKILL)
         return 0.5 + 0.4 * math.sin(size / 997)
