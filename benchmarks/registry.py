@@ -7,7 +7,16 @@ from typing import Final
 
 from benchmarks.table import Row
 
-NAMES: Final = ("forward", "activation", "extraction", "masking", "ask_tell", "start_up", "training_step", "memory")
+NAMES: Final = (
+    "forward",
+    "activation",
+    "extraction",
+    "masking",
+    "ask_tell",
+    "start_up",
+    "training_step",
+    "memory",
+)
 
 
 def rows_of(name: str, *, quick: bool) -> list[Row]:

@@ -38,6 +38,25 @@ def export(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
     where: WhereOption = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="LIST", help="hf (always written), onnx, openvino; separated by commas."
+        ),
+    ] = "hf",
+    max_shard_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Weights above it are split over several files.")
+    ] = "5GB",
+    push_to: Annotated[
+        str | None,
+        typer.Option(
+            "--push-to-hub",
+            metavar="OWNER/NAME",
+            help="Upload the folder to the Hugging Face hub once it is verified.",
+            show_default=False,
+        ),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     storage: StorageOption = DEFAULT_STORAGE,
     artifacts: ArtifactsOption = DEFAULT_ARTIFACTS,
@@ -45,20 +64,33 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Write a sub-network as a model folder, proven equal to what was searched."""
+    from nas.export.hub import check_upload, push_to_hub
+
     out = Output(as_json=as_json, quiet=quiet)
     name, number = _parsed(source, where)
+    if push_to is not None:
+        check_upload(push_to)
+    elif private:
+        raise ConfigError("--private is for an upload; add --push-to-hub OWNER/NAME")
     with open_study(name, storage) as study:  # without weights, so that a wrong trial is told at once
         trial = study.best(where or ()) if number is None else _trial(study, number)
     if out.is_text:
         note(f"exporting trial {trial.number}: {trial.architecture}")
     with open_study(name, storage, artifacts=artifacts) as study:
-        report = study.export(trial.number, output, overwrite=overwrite)
+        report = study.export(
+            trial.number,
+            output,
+            formats=_names(formats),
+            max_shard_size=max_shard_size,
+            overwrite=overwrite,
+        )
+    address = None if push_to is None else push_to_hub(report.folder, push_to, private=private)
     if as_json:
-        out.json(asdict(report))
+        out.json({**asdict(report), "uploaded_to": address})
     elif quiet:
         out.ids([report.folder])
     else:
-        out.pairs(_summary(report))
+        out.pairs(_summary(report) | ({} if address is None else {"uploaded to": address}))
 
 
 def verify(
@@ -103,6 +135,10 @@ def _parsed(source: str, where: list[str] | None) -> tuple[str, int | None]:
     return match[1], int(match[2])
 
 
+def _names(formats: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in formats.split(",") if name.strip())
+
+
 def _trial(study: Study, number: int) -> Trial:
     known = {trial.number: trial for trial in study.trials}
     if number not in known:
@@ -115,11 +151,13 @@ def _trial(study: Study, number: int) -> Trial:
 
 def _summary(report: ExportReport | VerificationReport) -> dict[str, str]:
     is_plain = report.portability == "plain"
+    option = "" if is_plain else ", trust_remote_code=True"
+    differences = [f"{report.max_difference:.1e}"]
+    differences += [f"{value:.1e} in {name}" for name, value in report.runtime_differences.items()]
     return {
         "folder": str(report.folder),
         "parameters": figure("num_parameters", report.num_parameters),
-        "loads by": "AutoModelForSequenceClassification.from_pretrained(FOLDER"
-        + (")" if is_plain else ", trust_remote_code=True)"),
-        "verified": f"logits differ by {report.max_difference:.1e}, allowed {report.tolerance:.1e}",
+        "loads by": f"{report.auto_class}.from_pretrained(FOLDER{option})",
+        "verified": f"outputs differ by {', '.join(differences)}; allowed {report.tolerance:.1e}",
         "files": str(len(report.files)),
     }

@@ -155,10 +155,12 @@ def _print_outcome(out: Output, study: Study, config: SearchConfig) -> None:
         out.ids([f"{study.name}@{trial.number}" for trial in snapshot.front])
     else:
         print_front(out, snapshot)
-        say_next(snapshot, config.storage.url, config.storage.artifacts)
+        say_next(snapshot, config.storage.url, config.storage.artifacts, formats=config.export.formats)
 
 
-def say_next(snapshot: Snapshot, storage: str, artifacts: str | Path) -> None:
+def say_next(
+    snapshot: Snapshot, storage: str, artifacts: str | Path, *, formats: Sequence[str] = ("hf",)
+) -> None:
     """The commands that follow a search, ready to be copied."""
     if not snapshot.front:
         note("no evaluated sub-network holds the budgets; relax them, or search longer", label="warning")
@@ -170,7 +172,9 @@ def say_next(snapshot: Snapshot, storage: str, artifacts: str | Path) -> None:
         middle = snapshot.front[len(snapshot.front) // 2].metrics[metric]
         budget = f"{metric} <= {_rounded_up(middle):.15g}"
         commands.append(command("select", name, "--where", budget, storage=storage))
-    words = ("export", f"{name}@{best.number}", "-o", f"{name}-{best.number}")
+    words = ["export", f"{name}@{best.number}", "-o", f"{name}-{best.number}"]
+    if tuple(formats) != ("hf",):
+        words += ["--format", ",".join(formats)]
     commands.append(command(*words, storage=storage, artifacts=artifacts))
     note_commands(commands)
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from nas.export.heads import auto_class_for, pipeline_of
 from nas.export.modelling import modelling_name
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
@@ -19,6 +20,11 @@ _METHOD: Final = (
     "([Klein et al. 2024](https://arxiv.org/abs/2405.02267)) with "
     "[subnas](https://github.com/subnas/subnas)."
 )
+_RUNTIMES: Final = {
+    "onnx": "`onnx/model.onnx` is the same model for ONNX Runtime, with open batch size and length.",
+    "openvino": "`openvino/model.xml` is the same model for OpenVINO. On processors with bfloat16 units it "
+    "computes in bfloat16 unless it is compiled with `INFERENCE_PRECISION_HINT` `f32`.",
+}
 _UNRECOVERED: Final = (
     "**Not fine-tuned after pruning.** All scores are those of the supernet's own weights, cut to this "
     "sub-network. A short fine-tuning or distillation usually raises them, and may change the order of "
@@ -44,8 +50,8 @@ def model_card(supernet: Supernet, config: SubnetConfig, record: Mapping[str, An
         "## Where it comes from",
         _origin(record),
         "## Files",
-        "`nas.json` has all of this and more for programs, `reference.safetensors` sample inputs with the "
-        "logits of the searched sub-network. `sha256sum -c SHA256SUMS` finds damaged files; "
+        "`nas.json` has all of this and more for programs, `reference.safetensors` sample inputs with "
+        "what the searched sub-network answers. `sha256sum -c SHA256SUMS` finds damaged files; "
         "`nas verify FOLDER` also loads the model and compares. Hashes are no signature.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -54,7 +60,8 @@ def model_card(supernet: Supernet, config: SubnetConfig, record: Mapping[str, An
 def _front_matter(record: Mapping[str, Any]) -> dict[str, Any]:
     provenance = record["supernet"]["provenance"]
     source, licence = provenance.get("source"), provenance.get("license")
-    entries: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    pipeline = pipeline_of(record["task"], record["model_type"])
+    entries: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": pipeline}
     if isinstance(source, str) and _HUB_ID.fullmatch(source):
         entries |= {"base_model": source, "base_model_relation": "finetune"}
     if isinstance(licence, str):
@@ -72,15 +79,18 @@ def _loading(record: Mapping[str, Any]) -> str:
             f"`{modelling_name(record['model_type'])}` of this folder; read it first. Nothing else needs to "
             "be installed, and without the option loading fails."
         )
+    auto_class = auto_class_for(record["task"], record["model_type"])
+    imported = [auto_class] if record["probe"]["token_ids"] is None else [auto_class, "AutoTokenizer"]
     lines = [
         "```python",
-        "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+        f"from transformers import {', '.join(imported)}",
         "",
-        f'model = AutoModelForSequenceClassification.from_pretrained("FOLDER"{option})',
+        f'model = {auto_class}.from_pretrained("FOLDER"{option})',
     ]
     if record["probe"]["token_ids"] is not None:
         lines.append('tokenizer = AutoTokenizer.from_pretrained("FOLDER")')
-    return "\n".join([f"Portability: **{record['portability']}**. {note}", "", *lines, "```"])
+    parts = [f"Portability: **{record['portability']}**. {note}", "\n".join([*lines, "```"])]
+    return "\n\n".join([*parts, *(_RUNTIMES[name] for name in record["formats"] if name in _RUNTIMES)])
 
 
 def _architecture(supernet: Supernet, config: SubnetConfig, record: Mapping[str, Any]) -> list[Sequence[str]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 from transformers import PreTrainedModel
@@ -16,16 +17,15 @@ from transformers import PreTrainedModel
 from nas.errors import ConfigError, ExportVerificationError
 from nas.export.card import model_card
 from nas.export.checksums import SUMS, file_names, write_sums
+from nas.export.custom_config import custom_config
 from nas.export.facts import ExportFacts
 from nas.export.fresh_process import Expected, prove
-from nas.export.modelling import (
-    HEAD,
-    custom_config,
-    modelling_name,
-    modelling_source,
-)
+from nas.export.heads import auto_class_for
+from nas.export.modelling import modelling_name, modelling_source
 from nas.export.record import RECORD, build_record, write_record
 from nas.export.reference import Reference, reference_of
+from nas.export.runtimes import Runtime, runtimes_of, write_runtime
+from nas.export.source_files import copy_processor_files
 from nas.supernet import Supernet
 from nas.supernet.checkpoint import file_sha256, new_folder, recover
 from nas.supernet.loading import quiet_transformers
@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 #: Called with the finished folder before it gets its name; returns the budgets that it breaks, as text.
 BudgetCheck: TypeAlias = Callable[[Path], Sequence[str]]
+#: Weights above it are split over several files.
+MAX_SHARD_SIZE: Final = "5GB"
+_SHARD_SIZE: Final = re.compile(r"\d{1,6}(\.\d{1,6})?\s?[KMG]i?B", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +47,12 @@ class ExportReport:
     Attributes:
         key: of the sub-network.
         portability: `plain` loads with the stock class, `custom-code` with `trust_remote_code`.
-        max_difference: largest difference of logits between the reloaded folder and the searched sub-network.
+        auto_class: class of transformers that loads it.
+        formats: `hf`, and the runtimes that it has files for.
+        max_difference: largest difference of outputs between the reloaded folder and the searched
+            sub-network.
         tolerance: what was allowed.
+        runtime_differences: the same for each runtime.
         sha256: of SHA256SUMS, so of the whole folder.
         files: names relative to the folder.
     """
@@ -53,9 +60,12 @@ class ExportReport:
     folder: Path
     key: str
     portability: Portability
+    auto_class: str
+    formats: tuple[str, ...]
     num_parameters: int
     max_difference: float
     tolerance: float
+    runtime_differences: Mapping[str, float]
     sha256: str
     files: tuple[str, ...]
 
@@ -66,46 +76,52 @@ def export_subnet(
     folder: str | Path,
     *,
     facts: ExportFacts,
+    formats: Sequence[str] = ("hf",),
+    max_shard_size: str = MAX_SHARD_SIZE,
     sample_inputs: Mapping[str, torch.Tensor] | None = None,
     check_budget: BudgetCheck | None = None,
     overwrite: bool = False,
 ) -> ExportReport:
     """Write a sub-network as a model folder; it appears whole and proven, or not at all.
 
-    A fresh process that cannot import this project loads the folder and must give the logits of the
-    active supernet. A sub-network that no stock class can build gets a modelling file of its own.
+    A fresh process that cannot import this project loads the folder and must give the outputs of the active
+    supernet and generate the same tokens, with and without a key-value cache. A sub-network that no stock
+    class can build gets a modelling file of its own.
 
     Args:
         supernet: where the weights come from; left as it is.
         config: what to keep of it.
         folder: a new one; its parent is made if needed.
         facts: how the sub-network was found, for the model card and nas.json.
-        sample_inputs: token rows to compare on, stored in the folder; random ones unless given.
+        formats: `onnx` and `openvino` besides `hf`, which is always written.
+        max_shard_size: weights above it are split over several files.
+        sample_inputs: a batch to compare on, stored in the folder; random ones unless given.
         check_budget: measures the finished folder against the budgets.
         overwrite: replace an earlier export of that name.
 
     Raises:
-        ConfigError: the folder exists (with `overwrite`, as something else than an export), facts or inputs
-            are not allowed, or the model has another head.
+        ConfigError: the folder exists (with `overwrite`, as something else than an export), facts, formats or
+            inputs are not allowed, or a format's packages are missing.
         SpaceError: units that the model does not have.
-        UnsupportedModelError: no modelling file is known for the architecture.
-        ExportVerificationError: the reloaded folder differs, or breaks a budget.
+        UnsupportedModelError: no modelling file can be written for the architecture.
+        ExportVerificationError: the reloaded folder differs, cannot be converted, or breaks a budget.
         StorageError: no space, or the folder cannot be written.
     """
     path, config = Path(folder).absolute(), config.canonical(supernet.shape)
     recover(path)
     if not overwrite:
         _refuse_existing(path)
-    _refuse_other_heads(supernet.model)
-    is_custom = portability(supernet.shape, config) == "custom-code"
-    record = build_record(supernet, config, facts)
+    runtimes = check_options(formats, max_shard_size)
+    record = build_record(supernet, config, facts, runtimes)
     model = supernet.extract(config)
     reference = reference_of(supernet, config, sample_inputs)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    with new_folder(path, needed_bytes=size, marker=RECORD) as temporary:
-        _write_model(temporary, model, supernet, config, is_custom=is_custom)
+    with new_folder(path, needed_bytes=size * (1 + len(runtimes)), marker=RECORD) as temporary:
+        _write_model(temporary, model, supernet, config, max_shard_size)
+        _write_runtimes(temporary, model, runtimes)
         _write_facts(temporary, supernet, config, record, reference)
-        difference = prove(temporary, _expected(record, reference), is_custom=is_custom)
+        expected = _expected(record, reference, runtimes)
+        proof = prove(temporary, expected, is_custom=record["portability"] == "custom-code")
         _check_budget(temporary, check_budget)
         files, sha256 = (*file_names(temporary), SUMS), file_sha256(temporary / SUMS)
     _log.info("exported sub-network %s to %s", config.key, path)
@@ -113,12 +129,26 @@ def export_subnet(
         folder=path,
         key=config.key,
         portability=record["portability"],
-        num_parameters=record["costs"]["subnet"]["num_parameters"],
-        max_difference=difference,
-        tolerance=reference.tolerance,
+        auto_class=expected.auto_class,
+        formats=tuple(record["formats"]),
+        num_parameters=expected.num_parameters,
+        max_difference=proof.max_difference,
+        tolerance=reference.answers[0].tolerance(),
+        runtime_differences=proof.runtimes,
         sha256=sha256,
         files=files,
     )
+
+
+def check_options(formats: Sequence[str], max_shard_size: str) -> tuple[Runtime, ...]:
+    """The runtimes among formats.
+
+    Raises:
+        ConfigError: an unknown format, one whose packages are missing, or a size that is none.
+    """
+    if _SHARD_SIZE.fullmatch(max_shard_size) is None:
+        raise ConfigError(f"max_shard_size is {max_shard_size!r}; write a number with KB, MB or GB, e.g. 5GB")
+    return runtimes_of(formats)
 
 
 def _refuse_existing(path: Path) -> None:
@@ -126,26 +156,32 @@ def _refuse_existing(path: Path) -> None:
         raise ConfigError(f"{path} exists already; choose another folder, or allow overwriting")
 
 
-def _refuse_other_heads(model: PreTrainedModel) -> None:
-    if not type(model).__name__.endswith(HEAD):
-        raise ConfigError(
-            f"a {type(model).__name__} cannot be exported; it must be a model {HEAD}, "
-            "as Supernet.from_pretrained loads"
-        )
-
-
 def _write_model(
-    folder: Path, model: PreTrainedModel, supernet: Supernet, config: SubnetConfig, *, is_custom: bool
+    folder: Path, model: PreTrainedModel, supernet: Supernet, config: SubnetConfig, max_shard_size: str
 ) -> None:
+    is_plain = portability(supernet.shape, config) == "plain"
     with quiet_transformers():
-        model.save_pretrained(folder)
+        # Stock classes translate the weights' names of older versions, custom code does not.
+        model.save_pretrained(folder, max_shard_size=max_shard_size, save_original_format=is_plain)
         if supernet.tokenizer is not None:
             supernet.tokenizer.save_pretrained(folder)
-    if is_custom:
-        model_type = supernet.shape.model_type
-        (folder / modelling_name(model_type)).write_text(modelling_source(model_type), encoding="utf-8")
-        text = json.dumps(custom_config(model, supernet.shape, config), indent=2, sort_keys=True)
+    copy_processor_files(supernet.provenance, folder)
+    shape, family = supernet.shape, supernet.family
+    if not is_plain:
+        source = modelling_source(supernet.model, shape, family)
+        (folder / modelling_name(shape.model_type)).write_text(source, encoding="utf-8")
+        entries = custom_config(supernet.model, shape, family, config, supernet.task)
+        text = json.dumps(entries, indent=2, sort_keys=True)
         (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _write_runtimes(folder: Path, model: PreTrainedModel, runtimes: Sequence[Runtime]) -> None:
+    """Convert the model, which is not needed any more, in float32 on the processor."""
+    if runtimes:
+        plain: Any = model
+        plain = plain.to(device="cpu", dtype=torch.float32).eval()
+        for runtime in runtimes:
+            write_runtime(plain, runtime, folder)
 
 
 def _write_facts(
@@ -163,12 +199,14 @@ def _write_facts(
     write_sums(folder)
 
 
-def _expected(record: Mapping[str, Any], reference: Reference) -> Expected:
+def _expected(record: Mapping[str, Any], reference: Reference, runtimes: tuple[Runtime, ...]) -> Expected:
     probe = record["probe"]
     has_tokenizer = probe["token_ids"] is not None
     return Expected(
         reference=reference,
         num_parameters=record["costs"]["subnet"]["num_parameters"],
+        auto_class=auto_class_for(record["task"], record["model_type"]),
+        runtimes=runtimes,
         text=probe["text"] if has_tokenizer else None,
         token_ids=tuple(probe["token_ids"]) if has_tokenizer else None,
     )

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from nas.errors import ExportVerificationError
-from nas.export.reference import REFERENCE, Reference
+from nas.export.reference import REFERENCE, RUNTIME_TOLERANCE, TOLERANCE, Reference
+from nas.export.runtimes import Runtime
 
 TIMEOUT_S: Final = 900
 #: The rest of the environment stays out: it may hold secrets, and modelling code is about to run.
@@ -30,13 +31,16 @@ class Reloaded:
     """What the fresh process saw.
 
     Attributes:
-        logits: answer to the reference inputs.
+        outputs: answers to each batch of reference inputs, by `torch` or runtime.
+        generated: new tokens with (`cached`) and without (`uncached`) a key-value cache; empty for a model
+            that generates nothing.
         num_parameters: weights of the loaded model, tied ones once.
         unmatched: weights of the file or the model without a counterpart, as text.
         token_ids: the tokens of the probe text, None where there is no tokenizer.
     """
 
-    logits: torch.Tensor
+    outputs: Mapping[str, Sequence[torch.Tensor]]
+    generated: Mapping[str, torch.Tensor]
     num_parameters: int
     unmatched: tuple[str, ...]
     token_ids: tuple[int, ...] | None
@@ -44,16 +48,37 @@ class Reloaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a folder must show; `token_ids` are those of `text`, both None without a tokenizer."""
+    """What a folder must show.
+
+    Attributes:
+        auto_class: name of the class of transformers that loads it.
+        runtimes: that it has files for.
+        text: to tokenize; with its `token_ids` None where there is no tokenizer.
+    """
 
     reference: Reference
     num_parameters: int
+    auto_class: str
+    runtimes: tuple[Runtime, ...] = ()
     text: str | None = None
     token_ids: tuple[int, ...] | None = None
 
 
-def prove(folder: Path, expected: Expected, *, is_custom: bool) -> float:
-    """Reload a folder in a fresh process and compare; the largest difference of logits.
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """How far a folder that was found equal is from its reference.
+
+    Attributes:
+        max_difference: largest difference of outputs under transformers.
+        runtimes: the same for each other runtime.
+    """
+
+    max_difference: float
+    runtimes: Mapping[str, float]
+
+
+def prove(folder: Path, expected: Expected, *, is_custom: bool) -> Proof:
+    """Reload a folder in a fresh process and compare.
 
     Args:
         folder: an exported folder whose hashes were checked.
@@ -63,14 +88,14 @@ def prove(folder: Path, expected: Expected, *, is_custom: bool) -> float:
     Raises:
         ExportVerificationError: it cannot be loaded, or differs.
     """
-    return compare(folder, reload(folder, text=expected.text, is_custom=is_custom), expected)
+    return compare(folder, reload(folder, expected, is_custom=is_custom), expected)
 
 
-def compare(folder: Path, seen: Reloaded, expected: Expected) -> float:
-    """The largest difference of logits between what came out and what must.
+def compare(folder: Path, seen: Reloaded, expected: Expected) -> Proof:
+    """The differences between what came out and what must.
 
     Raises:
-        ExportVerificationError: weights, tokens or logits differ.
+        ExportVerificationError: weights, tokens or outputs differ.
     """
     if seen.unmatched:
         raise ExportVerificationError(f"{folder}: weights do not match: {'; '.join(seen.unmatched)}")
@@ -84,28 +109,42 @@ def compare(folder: Path, seen: Reloaded, expected: Expected) -> float:
             f"{folder}: its tokenizer makes {seen.token_ids} of {expected.text!r}, the supernet's makes "
             f"{expected.token_ids}"
         )
-    return _difference(folder, seen.logits, expected.reference)
+    found = {name: _difference(folder, name, outputs, expected) for name, outputs in seen.outputs.items()}
+    _compare_tokens(folder, seen.generated, expected.reference)
+    return Proof(max_difference=found.pop("torch"), runtimes=found)
 
 
-def reload(folder: Path, *, text: str | None, is_custom: bool) -> Reloaded:
+def reload(folder: Path, expected: Expected, *, is_custom: bool) -> Reloaded:
     """Load a folder in a fresh process and run its reference inputs.
 
     Raises:
         ExportVerificationError: the process failed or did not end.
     """
+    reference = expected.reference
+    batches = [f"{number}." if number else "" for number in range(len(reference.answers))]
     with tempfile.TemporaryDirectory(prefix="nas-reload-") as scratch:
         request = {
             "folder": str(folder.absolute()),
             "output": scratch,
             "reference": REFERENCE,
+            "batches": batches,
+            "auto_class": expected.auto_class,
+            "generation": None if reference.generation is None else reference.generation.options,
+            "runtimes": list(expected.runtimes),
             "is_custom": is_custom,
-            "text": text,
+            "text": expected.text,
         }
         _run(folder, request, Path(scratch))
         answer = json.loads((Path(scratch) / "answer.json").read_text(encoding="utf-8"))
-        logits = load_file(Path(scratch) / "logits.safetensors")["logits"]
+        tensors = load_file(Path(scratch) / "answers.safetensors")
+    kinds = ("torch", *expected.runtimes)
     return Reloaded(
-        logits=logits,
+        outputs={kind: [tensors[f"{kind}.{number}"] for number in range(len(batches))] for kind in kinds},
+        generated={
+            name.removeprefix("generated."): value
+            for name, value in tensors.items()
+            if name.startswith("generated.")
+        },
         num_parameters=answer["num_parameters"],
         unmatched=tuple(f"{kind} {', '.join(names)}" for kind, names in answer["keys"].items() if names),
         token_ids=None if answer["token_ids"] is None else tuple(answer["token_ids"]),
@@ -148,15 +187,36 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _difference(folder: Path, logits: torch.Tensor, reference: Reference) -> float:
-    if logits.shape != reference.logits.shape:
-        raise ExportVerificationError(
-            f"{folder}: logits have shape {tuple(logits.shape)}, expected {tuple(reference.logits.shape)}"
-        )
-    difference = float((logits - reference.logits).abs().max())
-    if not difference <= reference.tolerance:
-        raise ExportVerificationError(
-            f"{folder}: logits differ by up to {difference:.3g} from those of the searched sub-network; "
-            f"allowed are {reference.tolerance:.3g}"
-        )
-    return difference
+def _difference(folder: Path, name: str, outputs: Sequence[torch.Tensor], expected: Expected) -> float:
+    """Largest difference of outputs over all batches."""
+    relative, who = (TOLERANCE, "") if name == "torch" else (RUNTIME_TOLERANCE, f" of {name}")
+    largest = 0.0
+    for output, answer in zip(outputs, expected.reference.answers, strict=True):
+        if output.shape != answer.output.shape:
+            raise ExportVerificationError(
+                f"{folder}: outputs{who} have shape {tuple(output.shape)}, expected "
+                f"{tuple(answer.output.shape)}"
+            )
+        error = (output - answer.output).abs()
+        difference = float((error if name == "torch" else answer.without_padding(error)).max())
+        if not difference <= answer.tolerance(relative):
+            raise ExportVerificationError(
+                f"{folder}: outputs{who} differ by up to {difference:.3g} from those of the searched "
+                f"sub-network; allowed are {answer.tolerance(relative):.3g}"
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _compare_tokens(folder: Path, generated: Mapping[str, torch.Tensor], reference: Reference) -> None:
+    if reference.generation is None:
+        return
+    expected = reference.generation.tokens
+    for name in ("cached", "uncached"):
+        seen = generated[name]
+        if not seen.equal(expected):
+            how = "with" if name == "cached" else "without"
+            raise ExportVerificationError(
+                f"{folder}: {how} a key-value cache it generates {seen.tolist()}, the searched sub-network "
+                f"{expected.tolist()}"
+            )

@@ -1,60 +1,30 @@
-"""Sub-networks that no stock class can build: their config.json and the modelling file beside it.
+"""The modelling file of a custom-code sub-network: our extraction, replayed without this project.
 
-Sizes are written in transformers' own schema for heterogeneous models (`per_layer_config`), which stock
-classes do not apply to BERT and its kin; the modelling file does.
+Everything in it that depends on an architecture comes from the family's description, so that what extraction
+can cut, an export can rebuild.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from torch import nn
 from transformers import PreTrainedModel
 
 from nas.errors import UnsupportedModelError
-from search_spaces import LayerUnits, ModelShape, SubnetConfig
-from search_spaces.units import count
+from nas.families import Block, Family, base_prefix
+from search_spaces import ModelShape, TensorLayout
 
-HEAD: Final = "ForSequenceClassification"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Names:
-    """What differs between the modelling files of two architectures.
-
-    Attributes:
-        prefix: of transformers' class names.
-        article: before the prefix, in prose.
-        config_fields: further entries of the configuration class.
-        after_blocks: further lines of the model's `__init__`, where `base` is the encoder.
-    """
-
-    prefix: str
-    article: str = "a"
-    config_fields: str = ""
-    after_blocks: str = ""
-
-
-# The stock class projects embeddings only where their width differs from hidden_size, which a sub-network
-# may cut to just that width.
-_PROJECTION: Final = """\
-        if config.projects_embeddings and not hasattr(base, "embeddings_project"):
-            base.embeddings_project = nn.Linear(config.embedding_size, config.hidden_size)
-"""
-_NAMES: Final = {
-    "bert": _Names(prefix="Bert"),
-    "roberta": _Names(prefix="Roberta"),
-    "electra": _Names(
-        prefix="Electra",
-        article="an",
-        config_fields="    projects_embeddings: bool = False\n",
-        after_blocks=_PROJECTION,
-    ),
-}
+#: For each dimension the runs of (axis, elements a unit) along it, or None where all of it is kept.
+_Axes: TypeAlias = list[list[tuple[str, int]] | None]
+_WIDTH: Final = 100
+_CLASS: Final = '''class Subnet{name}(CutModel, {name}):
+    """The stock class with blocks of their own sizes."""
+'''
 
 
 def modelling_name(model_type: str) -> str:
@@ -62,79 +32,107 @@ def modelling_name(model_type: str) -> str:
     return f"modeling_subnet_{model_type}.py"
 
 
-def modelling_source(model_type: str) -> str:
-    """Text of the modelling file of an architecture.
+def model_classes(model: PreTrainedModel) -> tuple[type[PreTrainedModel], ...]:
+    """The class of a model, and that of the model below its head where it has one."""
+    classes = dict.fromkeys((type(model.base_model), type(model)))
+    return tuple(cls for cls in classes if issubclass(cls, PreTrainedModel))
+
+
+def modelling_source(model: PreTrainedModel, shape: ModelShape, family: Family) -> str:
+    """Text of the modelling file of a full model; its weights are not looked at.
 
     Raises:
-        UnsupportedModelError: no modelling file is written for it.
+        UnsupportedModelError: a class of its own, or blocks of one stack whose weights lie differently.
     """
-    if model_type not in _NAMES:
-        raise UnsupportedModelError(
-            f"a custom-code sub-network of model type {model_type!r} cannot be exported; possible for "
-            f"{', '.join(_NAMES)}; search with portability: plain instead"
-        )
-    names = _NAMES[model_type]
+    classes = model_classes(model)
+    config_class = type(model.config)
+    for cls in (*classes, config_class):
+        if not cls.__module__.startswith("transformers.models."):
+            raise UnsupportedModelError(
+                f"a custom-code sub-network of {cls.__module__}.{cls.__name__} cannot be exported: only "
+                "classes of transformers are found where it is loaded; search with portability: plain instead"
+            )
     template = resources.files("nas.export") / "templates" / "modeling_subnet.py.txt"
     return Template(template.read_text(encoding="utf-8")).substitute(
-        stock=model_type,
-        prefix=names.prefix,
-        article=names.article,
-        config_fields=names.config_fields,
-        after_blocks=names.after_blocks,
+        class_name=type(model).__name__,
+        model_type=shape.model_type,
+        config_module=config_class.__module__,
+        config_class=config_class.__name__,
+        model_module=type(model).__module__,
+        imported=", ".join(sorted(cls.__name__ for cls in classes)),
+        stand_ins="\n\n".join(inspect.getsource(cls) for cls in _stand_ins(family)).rstrip(),
+        tables=_tables(model, shape, family),
+        classes="\n\n".join(_CLASS.format(name=cls.__name__) for cls in classes).rstrip(),
     )
 
 
-def custom_config(model: PreTrainedModel, shape: ModelShape, config: SubnetConfig) -> dict[str, Any]:
-    """The config.json of a custom-code sub-network.
-
-    Args:
-        model: the extracted sub-network.
-        shape: the full model.
-        config: a canonical sub-network.
-    """
-    model_type, prefix = shape.model_type, f"Subnet{_NAMES[shape.model_type].prefix}"
-    module = modelling_name(model_type).removesuffix(".py")
-    record: dict[str, Any] = dict(model.config.to_diff_dict())
-    record |= {
-        "model_type": f"subnet_{model_type}",
-        "architectures": [f"{prefix}{HEAD}"],
-        "auto_map": {
-            "AutoConfig": f"{module}.{prefix}Config",
-            "AutoModel": f"{module}.{prefix}Model",
-            f"AutoModel{HEAD}": f"{module}.{prefix}{HEAD}",
-        },
-        "hidden_size": count(config.hidden),
-        "num_hidden_layers": len(config.kept_layers),
-        "head_dim": shape.layers[0].head_dim,
-    }
-    if "embedding_size" in record:
-        record["embedding_size"] = shape.embedding_size or count(config.hidden)
-        record["projects_embeddings"] = shape.embedding_size is not None
-    return record | _sizes([units for units in config.layers if units is not None])
+def _stand_ins(family: Family) -> list[type[nn.Module]]:
+    used = {cls for block in family.blocks for part in block.removed.values() for cls in part.values()}
+    return sorted(used, key=lambda cls: cls.__name__)
 
 
-def _sizes(layers: Sequence[LayerUnits]) -> dict[str, Any]:
-    """The most frequent sizes as global entries, the others by layer."""
-    every = [
-        {"num_attention_heads": units.num_attention_heads, "intermediate_size": count(units.ffn)}
-        for units in layers
+def _tables(model: PreTrainedModel, shape: ModelShape, family: Family) -> str:
+    prefix = base_prefix(model)
+    stacks = [
+        {
+            "path": block.path,
+            "axes": _block_axes(shape, block, prefix, layers),
+            "attributes": {path: dict(values) for path, values in block.attributes.items()},
+            "removed": {part: dict(classes) for part, classes in block.removed.items()},
+        }
+        for block, layers in zip(family.blocks, shape.stacks, strict=True)
     ]
-    shared: dict[str, Any] = {}
-    for name in every[0] if every else ():
-        kept = [sizes[name] for sizes in every if sizes[name]]
-        if kept:  # an entry that every layer lacks keeps the full model's value
-            shared[name] = Counter(kept).most_common(1)[0][0]
-    overrides = {index: _override(sizes, shared) for index, sizes in enumerate(every)}
-    digits = len(str(max(len(every) - 1, 0)))
-    named = {str(index).zfill(digits): entry for index, entry in overrides.items() if entry}
-    return shared | ({"per_layer_config": named} if named else {})
+    outside = {t.name.removeprefix(prefix): _axes(t) for t in shape.tensors if t.layer is None}
+    lines = [f"STACKS = {_literal(stacks)}", f"OUTSIDE = {_literal(_cut_ones(outside))}"]
+    return "\n\n".join(lines)
 
 
-def _override(sizes: dict[str, int], shared: dict[str, Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = {name: size for name, size in sizes.items() if shared.get(name) != size}
-    skipped = [
-        part
-        for part, name in (("attention", "num_attention_heads"), ("ffn", "intermediate_size"))
-        if sizes[name] == 0
+def _block_axes(shape: ModelShape, block: Block, prefix: str, layers: range) -> dict[str, _Axes]:
+    """Axes by the path of a weight below its block, equal in all blocks of the stack."""
+    found: dict[str, _Axes] = {}
+    for layout in shape.tensors:
+        if layout.layer is None or layout.layer not in layers:
+            continue
+        path = f"{prefix}{block.path}.{layout.layer - layers.start}."
+        axes = found.setdefault(layout.name.removeprefix(path), _axes(layout))
+        if axes != _axes(layout):
+            raise UnsupportedModelError(
+                f"weight {layout.name!r} has units of another size than in the blocks before, which no "
+                "modelling file is written for; search with portability: plain instead"
+            )
+    return _cut_ones(found)
+
+
+def _axes(layout: TensorLayout) -> _Axes:
+    return [
+        None if [s.axis for s in dim] == ["fixed"] else [(s.axis, s.size) for s in dim] for dim in layout.dims
     ]
-    return entry | ({"skip": skipped} if skipped else {})
+
+
+def _cut_ones(axes: Mapping[str, _Axes]) -> dict[str, _Axes]:
+    return {name: dims for name, dims in axes.items() if any(dim is not None for dim in dims)}
+
+
+def _literal(value: Any, indent: int = 0) -> str:
+    """Python text of nested lists and mappings, broken where it is long; classes by their name."""
+    flat = _flat(value)
+    if indent + len(flat) <= _WIDTH or not value or not isinstance(value, Mapping | list):
+        return flat
+    space = " " * (indent + 4)
+    if isinstance(value, Mapping):
+        items: Sequence[str] = [f"{_flat(k)}: {_literal(v, indent + 4)}" for k, v in value.items()]
+        return "{\n" + "".join(f"{space}{item},\n" for item in items) + " " * indent + "}"
+    items = [_literal(item, indent + 4) for item in value]
+    return "[\n" + "".join(f"{space}{item},\n" for item in items) + " " * indent + "]"
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_flat(k)}: {_flat(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flat, value)) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_flat, value)) + ")"
+    if isinstance(value, type):
+        return value.__name__
+    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from nas._version import __version__
 from nas.errors import ConfigError, ExportVerificationError
 from nas.export.facts import ExportFacts
+from nas.export.heads import auto_class_of
 from nas.supernet import Supernet
 from search_spaces import Portability, SpaceError, SubnetConfig, portability
 
@@ -29,24 +30,30 @@ class Identity:
 
     Attributes:
         key: of the sub-network.
+        formats: what its files are for.
         token_ids: tokens of the probe text, None without a tokenizer.
     """
 
     key: str
     model_type: str
+    task: str
     portability: Portability
+    formats: tuple[str, ...]
     num_parameters: int
     token_ids: tuple[int, ...] | None
     study: str | None
     trial: int | None
 
 
-def build_record(supernet: Supernet, config: SubnetConfig, facts: ExportFacts) -> dict[str, Any]:
-    """Everything about an export, in an order fit for reading.
+def build_record(
+    supernet: Supernet, config: SubnetConfig, facts: ExportFacts, runtimes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Everything about an export, in an order fit for reading; `runtimes` are written besides `hf`.
 
     Raises:
-        ConfigError: facts that are not JSON, or that are not this sub-network's.
+        ConfigError: facts that are not JSON, or that are not this sub-network's; a task without a head.
     """
+    auto_class_of(supernet.task, supernet.model.config)
     costs = supernet.cost(config, facts.workload)
     stated = facts.metrics.get("num_parameters", costs.num_parameters)
     if stated != costs.num_parameters:
@@ -60,6 +67,7 @@ def build_record(supernet: Supernet, config: SubnetConfig, facts: ExportFacts) -
         "portability": portability(supernet.shape, config),
         "model_type": supernet.shape.model_type,
         "task": supernet.task,
+        "formats": ["hf", *runtimes],
         "config": config.to_json(),
         **_facts(facts),
         "costs": {
@@ -101,7 +109,9 @@ def read_identity(folder: Path) -> Identity:
         identity = Identity(
             key=record["key"],
             model_type=str(record["model_type"]),
+            task=str(record["task"]),
             portability="custom-code" if record["portability"] == "custom-code" else "plain",
+            formats=tuple(map(str, record.get("formats", ["hf"]))),
             num_parameters=record["costs"]["subnet"]["num_parameters"],
             token_ids=None if token_ids is None else tuple(token_ids),
             study=record["study"],

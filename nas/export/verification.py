@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nas.errors import ConfigError, ExportVerificationError, UnsupportedModelError
 from nas.export.checksums import check_sums
+from nas.export.custom_config import full_config
 from nas.export.fresh_process import Expected, prove
+from nas.export.heads import auto_class_for
 from nas.export.modelling import modelling_name, modelling_source
-from nas.export.record import PROBE_TEXT, Identity, read_identity
+from nas.export.record import PROBE_TEXT, RECORD, Identity, read_identity
 from nas.export.reference import Reference
+from nas.export.runtimes import runtimes_of
+from nas.families import family_of
 from nas.supernet.checkpoint import recover
-from nas.supernet.loading import REFUSED_KEYS
+from nas.supernet.loading import REFUSED_KEYS, quiet_transformers
 from search_spaces import Portability
 
 
@@ -26,9 +33,12 @@ class VerificationReport:
     folder: Path
     key: str
     portability: Portability
+    auto_class: str
+    formats: tuple[str, ...]
     num_parameters: int
     max_difference: float
     tolerance: float
+    runtime_differences: Mapping[str, float]
     files: tuple[str, ...]
     study: str | None
     trial: int | None
@@ -45,7 +55,7 @@ def verify_folder(folder: str | Path, *, trust_modelling_file: bool = False) -> 
         trust_modelling_file: run another modelling file that fits its hash, e.g. of an older version.
 
     Raises:
-        ConfigError: no such folder.
+        ConfigError: no such folder, or the packages of one of its formats are not installed.
         ExportVerificationError: something differs; names what.
     """
     path = Path(folder).absolute()
@@ -62,21 +72,33 @@ def verify_folder(folder: str | Path, *, trust_modelling_file: bool = False) -> 
     expected = Expected(
         reference=reference,
         num_parameters=identity.num_parameters,
+        auto_class=_auto_class(path, identity),
+        runtimes=runtimes_of(identity.formats),
         text=None if identity.token_ids is None else PROBE_TEXT,
         token_ids=identity.token_ids,
     )
-    difference = prove(path, expected, is_custom=is_custom)
+    proof = prove(path, expected, is_custom=is_custom)
     return VerificationReport(
         folder=path,
         key=identity.key,
         portability=identity.portability,
+        auto_class=expected.auto_class,
+        formats=identity.formats,
         num_parameters=identity.num_parameters,
-        max_difference=difference,
-        tolerance=reference.tolerance,
+        max_difference=proof.max_difference,
+        tolerance=reference.answers[0].tolerance(),
+        runtime_differences=proof.runtimes,
         files=files,
         study=identity.study,
         trial=identity.trial,
     )
+
+
+def _auto_class(folder: Path, identity: Identity) -> str:
+    try:
+        return auto_class_for(identity.task, identity.model_type)
+    except (ConfigError, UnsupportedModelError) as error:
+        raise ExportVerificationError(f"{folder / RECORD} cannot be read: {error}") from error
 
 
 def _check_config(folder: Path, identity: Identity) -> None:
@@ -98,13 +120,24 @@ def _check_config(folder: Path, identity: Identity) -> None:
 
 
 def _check_modelling_file(folder: Path, model_type: str) -> None:
+    """Write the modelling file anew from config.json, which is data, and compare."""
     path = folder / modelling_name(model_type)
     try:
-        is_ours = path.read_bytes() == modelling_source(model_type).encode()
-    except (OSError, UnsupportedModelError) as error:
+        is_ours = path.read_bytes() == _own_source(folder).encode()
+    except (OSError, ValueError, UnsupportedModelError) as error:
         raise ExportVerificationError(f"{path} cannot be checked: {error}") from error
     if not is_ours:
         raise ExportVerificationError(
             f"{path} fits its hash, but is not the modelling file that this version writes, so it was not "
             "run; read it, and allow it with trust_modelling_file if you trust where the folder comes from"
         )
+
+
+def _own_source(folder: Path) -> str:
+    """What this version writes for the full model that a folder's config.json describes."""
+    record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    model_class, config = full_config(record)
+    with torch.device("meta"), quiet_transformers():
+        full = model_class(config)
+    family = family_of(config.model_type)
+    return modelling_source(full, family.describe(full), family)

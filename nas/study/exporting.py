@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nas.errors import ConfigError, ExportVerificationError
 from nas.evaluation import LatencyEvaluation, LatencyResult, skeleton_of
 from nas.export import MAX_SHARD_SIZE, ExportFacts, ExportReport, export_subnet
-from nas.export.runtimes import runtimes_of
+from nas.export.folder import check_options
 from nas.objectives import MEASURED_METRICS, Constraint, parse_constraints
 from nas.study.trial import Trial
 from nas.supernet import Supernet
@@ -51,7 +51,7 @@ def export_trial(
             its packages.
         ExportVerificationError: the folder is not equal, or a budget does not hold; nothing is left behind.
     """
-    runtimes_of(formats)  # told before anything is measured
+    check_options(formats, max_shard_size)  # told before anything is measured
     supernet = study.supernet
     if supernet is None:
         raise ConfigError(

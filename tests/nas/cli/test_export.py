@@ -81,3 +81,23 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(
 
 def test_a_folder_that_is_not_there_exits_with_2(command, tmp_path):
     assert command("verify", tmp_path / "missing").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "hf,tflite"), "unknown export format 'tflite'"),
+        (("--max-shard-size", "big"), "write a number with KB, MB or GB"),
+        (("--private",), "--private is for an upload"),
+        (("--push-to-hub", "small"), "write OWNER/NAME"),
+        (("--push-to-hub", "someone/small"), "HF_HUB_OFFLINE is set"),
+    ],
+)
+def test_options_that_cannot_be_met_are_refused_before_anything_is_written(
+    command, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    outcome = command("export", "tiny@0", "-o", tmp_path / "out", *arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "out").exists()

@@ -143,7 +143,7 @@ def test_a_mixed_folder_answers_as_the_active_supernet_where_the_project_is_not_
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    inputs = Reference.load(mixed_report.folder).inputs
+    inputs = Reference.load(mixed_report.folder).answers[0].inputs
     expected = logits_of(supernet, mixed_config, inputs)
     torch.testing.assert_close(torch.tensor(json.loads(done.stdout)), expected, rtol=0, atol=1e-5)
 
@@ -243,11 +243,14 @@ def test_overwriting_gives_the_same_bytes_as_a_new_folder(
 
 @pytest.mark.slow
 def test_a_wrong_modelling_file_leaves_no_folder(supernet, mixed_config, tmp_path, monkeypatch):
-    def wrong_scale(model_type: str) -> str:
-        return modelling_source(model_type).replace("head_dim**-0.5", "head_dim**-0.4")
+    def wrong_norm(*full) -> str:
+        right = "self.config = config\n"
+        source = modelling_source(*full)
+        assert right in source
+        return source.replace(right, f"{right}        self.base_model.embeddings.LayerNorm.eps = 1.0\n")
 
-    monkeypatch.setattr("nas.export.folder.modelling_source", wrong_scale)
-    with pytest.raises(ExportVerificationError, match="logits differ by up to"):
+    monkeypatch.setattr("nas.export.folder.modelling_source", wrong_norm)
+    with pytest.raises(ExportVerificationError, match="outputs differ by up to"):
         export_subnet(supernet, mixed_config, tmp_path / "out", facts=ExportFacts())
     assert list(tmp_path.iterdir()) == []
 
@@ -257,7 +260,7 @@ def test_a_modelling_file_that_needs_the_project_leaves_no_folder(
     supernet, mixed_config, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        "nas.export.folder.modelling_source", lambda model_type: "import nas\n" + modelling_source(model_type)
+        "nas.export.folder.modelling_source", lambda *full: "import nas\n" + modelling_source(*full)
     )
     with pytest.raises(ExportVerificationError, match="cannot be loaded by a fresh process"):
         export_subnet(supernet, mixed_config, tmp_path / "out", facts=ExportFacts())
@@ -297,10 +300,18 @@ def test_exporting_leaves_the_supernet_as_it_was(supernet, plain_report):
     assert fresh.sha256 == supernet.sha256 == record["supernet"]["sha256"]
 
 
-def test_a_model_without_the_head_is_refused(tmp_path):
-    supernet = Supernet.from_model(BertModel(BertConfig(**SIZES)))
-    with pytest.raises(ConfigError, match="a BertModel cannot be exported"):
-        export_subnet(supernet, supernet.full, tmp_path / "out", facts=ExportFacts())
+def test_a_shard_size_that_is_no_size_is_refused(supernet, plain_config, tmp_path):
+    with pytest.raises(ConfigError, match="write a number with KB, MB or GB"):
+        export_subnet(supernet, plain_config, tmp_path / "out", facts=ExportFacts(), max_shard_size="big")
+
+
+@pytest.mark.slow
+def test_large_weights_are_split_over_files(supernet, plain_config, tmp_path):
+    report = export_subnet(
+        supernet, plain_config, tmp_path / "out", facts=ExportFacts(), max_shard_size="10KB"
+    )
+    assert "model.safetensors.index.json" in report.files
+    assert sum(name.endswith(".safetensors") and name.startswith("model-") for name in report.files) > 1
 
 
 @pytest.mark.parametrize("inputs", [{}, {"input_ids": torch.ones(1, 3), "labels": torch.ones(1)}])

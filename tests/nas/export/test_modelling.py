@@ -17,11 +17,13 @@ from transformers import (
 )
 
 from nas.errors import UnsupportedModelError
-from nas.export.modelling import custom_config, modelling_source
+from nas.export.custom_config import custom_config, full_config
+from nas.export.modelling import modelling_source
 from nas.export.reference import reference_of
 from nas.supernet import Supernet
 from search_spaces import LayerUnits, SubnetConfig
 
+TASK = "sequence-classification"
 SIZES = {
     "vocab_size": 50,
     "hidden_size": 16,
@@ -39,6 +41,10 @@ FULL = {
         ElectraConfig(**SIZES, embedding_size=8)
     ),
 }
+
+
+class OwnBert(BertForSequenceClassification):
+    """A class that no other computer has."""
 
 
 def units_up_to(full: int, *, least: int = 0):
@@ -64,15 +70,19 @@ def family(request) -> tuple[Supernet, ModuleType]:
             parameter.normal_(0, 0.3)
     module = ModuleType(f"modeling_subnet_{model.config.model_type}")
     sys.modules[module.__name__] = module
-    exec(modelling_source(model.config.model_type), module.__dict__)
-    yield Supernet.from_model(model), module
+    supernet = Supernet.from_model(model)
+    exec(modelling_source(supernet.model, supernet.shape, supernet.family), module.__dict__)
+    yield supernet, module
     del sys.modules[module.__name__]
+
+
+def entries_of(supernet: Supernet, config: SubnetConfig) -> dict:
+    return custom_config(supernet.model, supernet.shape, supernet.family, config, TASK)
 
 
 def rebuilt(supernet: Supernet, module: ModuleType, config: SubnetConfig):
     """The model that the modelling file makes of the exported config and weights."""
-    small = supernet.extract(config)
-    record = custom_config(small, supernet.shape, config)
+    small, record = supernet.extract(config), entries_of(supernet, config)
     prefix = record["architectures"][0]
     own_config = getattr(module, prefix.replace("ForSequenceClassification", "Config"))(**record)
     model = getattr(module, prefix)(own_config)
@@ -85,11 +95,11 @@ def rebuilt(supernet: Supernet, module: ModuleType, config: SubnetConfig):
 def test_the_modelling_file_computes_any_sub_network_as_the_active_supernet_does(family, config):
     supernet, module = family
     config = config.canonical(supernet.shape)
-    reference = reference_of(supernet, config, None)
     model = rebuilt(supernet, module, config)
-    with torch.inference_mode():
-        logits = model(**reference.inputs).logits
-    torch.testing.assert_close(logits, reference.logits, rtol=0, atol=reference.tolerance)
+    for answer in reference_of(supernet, config, None).answers:
+        with torch.inference_mode():
+            logits = model(**answer.inputs).logits
+        torch.testing.assert_close(logits, answer.output, rtol=0, atol=answer.tolerance())
 
 
 @settings(max_examples=15, deadline=None)
@@ -116,19 +126,18 @@ def test_a_removed_sub_layer_is_skipped_in_transformers_own_schema(family):
 
 
 def test_sizes_that_all_blocks_share_stand_in_config_json_once(family):
-    supernet, module = family
+    supernet, _ = family
     config = SubnetConfig(hidden=12, layers=(LayerUnits(heads=2, ffn=8), None, LayerUnits(heads=2, ffn=8)))
-    small = supernet.extract(config)
-    record = custom_config(small, supernet.shape, config)
+    record = entries_of(supernet, config)
     assert "per_layer_config" not in record
     assert (record["num_hidden_layers"], record["num_attention_heads"], record["hidden_size"]) == (2, 2, 12)
-    assert rebuilt(supernet, module, config).config.head_dim == 4
+    assert [block["head_dim"] for block in record["subnet"]["stacks"][0]] == [4, 4]
 
 
 def test_hidden_states_has_one_entry_for_each_kept_block_and_the_embeddings(family):
     supernet, module = family
     config = SubnetConfig(hidden=16, layers=(None, LayerUnits(heads=0, ffn=3), LayerUnits(heads=1, ffn=0)))
-    inputs = reference_of(supernet, config, None).inputs
+    inputs = reference_of(supernet, config, None).answers[0].inputs
     outputs = rebuilt(supernet, module, config)(**inputs, output_hidden_states=True)
     assert len(outputs.hidden_states) == 3
 
@@ -140,12 +149,27 @@ def test_training_reaches_every_weight_of_a_rebuilt_sub_network(family):
     )
     model = rebuilt(supernet, module, config)
     labels = torch.tensor([0, 1, 0, 1])
-    model(**reference_of(supernet, config, None).inputs, labels=labels).loss.backward()
+    model(**reference_of(supernet, config, None).answers[0].inputs, labels=labels).loss.backward()
     pooler = "pooler"  # BERT's alone, and its head uses it
     without = [name for name, p in model.named_parameters() if p.grad is None and pooler not in name]
     assert without == []
 
 
-def test_an_architecture_without_a_modelling_file_is_refused_by_name():
-    with pytest.raises(UnsupportedModelError, match="'t5' cannot be exported; possible for bert, roberta"):
-        modelling_source("t5")
+def test_a_class_that_only_this_computer_has_is_refused():
+    supernet = Supernet.from_model(OwnBert(BertConfig(**SIZES)))
+    with pytest.raises(UnsupportedModelError, match="only classes of transformers are found"):
+        modelling_source(supernet.model, supernet.shape, supernet.family)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {},
+        {"architectures": ["SubnetPopen"], "model_type": "subnet_bert", "subnet": {"full": {}}},
+        {"architectures": ["SubnetBertModel"], "model_type": "subnet_unknown", "subnet": {"full": {}}},
+        {"architectures": ["SubnetBertModel"], "model_type": "subnet_bert", "subnet": []},
+    ],
+)
+def test_a_config_that_describes_no_stock_model_is_refused(entries):
+    with pytest.raises(UnsupportedModelError):
+        full_config(entries)
