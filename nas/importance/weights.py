@@ -43,7 +43,7 @@ class Magnitude(Importance):
                 elif axis == "ffn" and layout.layer is not None:
                     ffn[layout.layer] += sums
             if layout.layer is not None:
-                layers[layout.layer] += float(squares.sum())
+                layers[layout.layer] += float(squares.sum(dtype=torch.float64))
                 sizes[layout.layer] += squares.numel()
         return Scores(
             hidden=np.sqrt(hidden),
@@ -78,7 +78,10 @@ def _sums_by_axis(
 ) -> Iterator[tuple[Axis, np.ndarray]]:
     """Sums over everything that belongs to a unit, for each run of units in each dimension of a weight."""
     for dim, segments in enumerate(layout.dims):
-        sums = squares.movedim(dim, 0).reshape(squares.shape[dim], -1).sum(dim=1).numpy()
+        if all(segment.axis == "fixed" for segment in segments):
+            continue
+        others = [other for other in range(squares.ndim) if other != dim]
+        sums = (squares.sum(dim=others, dtype=torch.float64) if others else squares.double()).numpy()
         start = 0
         for segment in segments:
             size = full_size(segment, layout.layer, shape)
@@ -86,11 +89,10 @@ def _sums_by_axis(
             start += size
 
 
-def _squares(subject: Subject) -> list[tuple[TensorLayout, torch.Tensor]]:
-    """Each weight's layout with its squares in float64; tied weights once."""
+def _squares(subject: Subject) -> Iterator[tuple[TensorLayout, torch.Tensor]]:
+    """Each weight's layout with its squares in at least float32, one after another; tied weights once."""
     named = dict(subject.model.named_parameters(remove_duplicate=False))
-    return [
-        (layout, named[layout.name].detach().to("cpu", torch.float64) ** 2)
-        for layout in subject.shape.tensors
-        if layout.tied_to is None
-    ]
+    for layout in subject.shape.tensors:
+        if layout.tied_to is None:
+            weight = named[layout.name].detach().cpu()
+            yield layout, weight.to(torch.promote_types(weight.dtype, torch.float32)).square()
