@@ -26,7 +26,26 @@ from nas.errors import (
 _packages.check()
 
 if TYPE_CHECKING:
-    from nas.data import EncodedDataset, Examples, docstring_corpus, encode, load_examples
+    from nas.data import (
+        EncodedDataset,
+        Examples,
+        ImageSettings,
+        docstring_corpus,
+        encode,
+        encode_features,
+        encode_images,
+        encode_sentence_pairs,
+        encode_tagged,
+        encode_targets,
+        load_examples,
+        load_images,
+        load_scored_pairs,
+        load_tagged,
+        load_text_pairs,
+        load_texts,
+        mask_texts,
+        pack_texts,
+    )
     from nas.evaluation import (
         DatasetEvaluator,
         Evaluator,
@@ -36,6 +55,7 @@ if TYPE_CHECKING:
         Target,
     )
     from nas.export import export_subnet, push_to_hub, verify_folder
+    from nas.families import register_family
     from nas.study import Profile, Study, Trial, create_study, delete_study, load_study
     from nas.supernet import Supernet
     from nas.training import Budget, TrainingReport, TrainOptions, train_supernet
@@ -43,7 +63,26 @@ if TYPE_CHECKING:
     from workers import LatencyProtocol, RayPool, SerialPool
 
 _MODULES = {
-    "nas.data": ("EncodedDataset", "Examples", "docstring_corpus", "encode", "load_examples"),
+    "nas.data": (
+        "EncodedDataset",
+        "Examples",
+        "ImageSettings",
+        "docstring_corpus",
+        "encode",
+        "encode_features",
+        "encode_images",
+        "encode_sentence_pairs",
+        "encode_tagged",
+        "encode_targets",
+        "load_examples",
+        "load_images",
+        "load_scored_pairs",
+        "load_tagged",
+        "load_text_pairs",
+        "load_texts",
+        "mask_texts",
+        "pack_texts",
+    ),
     "nas.evaluation": (
         "DatasetEvaluator",
         "Evaluator",
@@ -53,6 +92,7 @@ _MODULES = {
         "Target",
     ),
     "nas.export": ("export_subnet", "push_to_hub", "verify_folder"),
+    "nas.families": ("register_family",),
     "nas.study": ("Profile", "Study", "Trial", "create_study", "delete_study", "load_study"),
     "nas.supernet": ("Supernet",),
     "nas.training": ("Budget", "TrainOptions", "TrainingReport", "train_supernet"),
@@ -69,6 +109,7 @@ __all__ = [
     "Evaluator",
     "Examples",
     "ExportVerificationError",
+    "ImageSettings",
     "InfeasibleError",
     "LatencyProtocol",
     "LayerUnits",
@@ -98,10 +139,23 @@ __all__ = [
     "delete_study",
     "docstring_corpus",
     "encode",
+    "encode_features",
+    "encode_images",
+    "encode_sentence_pairs",
+    "encode_tagged",
+    "encode_targets",
     "export_subnet",
     "load_examples",
+    "load_images",
+    "load_scored_pairs",
     "load_study",
+    "load_tagged",
+    "load_text_pairs",
+    "load_texts",
+    "mask_texts",
+    "pack_texts",
     "push_to_hub",
+    "register_family",
     "train_supernet",
     "verify_folder",
 ]

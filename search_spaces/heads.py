@@ -15,6 +15,7 @@ from search_spaces.units import count
 HEADS: Final = "num_attention_heads"
 KEY_VALUE_HEADS: Final = "num_key_value_heads"
 GROUPS: Final = "num_key_value_groups"
+DEPTHS: Final = ("num_hidden_layers", "num_encoder_layers", "num_decoder_layers")
 
 
 def head_names(full: LayerShape) -> tuple[str, ...]:
@@ -50,18 +51,41 @@ def head_values(units: LayerUnits | None, full: LayerShape) -> dict[str, int]:
     return {KEY_VALUE_HEADS: heads, GROUPS: queries}
 
 
-def known_choices(choices: Mapping[str, Choices] | None, names: Sequence[str]) -> Mapping[str, Choices]:
+def known_choices(
+    choices: Mapping[str, Choices] | None, names: Sequence[str], where: str
+) -> Mapping[str, Choices]:
     """The choices that were made.
 
     Raises:
-        SpaceError: a name that is not among `names`.
+        SpaceError: a name that is not among `names`, those that `where` has.
     """
     given = {name: value for name, value in (choices or {}).items() if value is not None}
     unknown = sorted(set(given) - set(names))
     if unknown:
         allowed = ", ".join(names) or "none: every dimension is on or off"
-        raise SpaceError(f"unknown dimension {unknown[0]!r} for this space; allowed are {allowed}")
+        raise SpaceError(
+            f"unknown dimension {unknown[0]!r} for {where}; allowed are {allowed}"
+            f"{_reason_of(unknown[0], names)}"
+        )
     return given
+
+
+def _reason_of(unknown: str, names: Sequence[str]) -> str:
+    """Why a dimension that other models or spaces have is missing here; empty where it is in none."""
+    if unknown == HEADS and KEY_VALUE_HEADS in names:
+        return (
+            f" (heads of grouped-query attention are counted by {KEY_VALUE_HEADS}, "
+            f"and by {GROUPS}, the query heads of each)"
+        )
+    if unknown in (KEY_VALUE_HEADS, GROUPS) and HEADS in names:
+        return " (in multi-head attention every head has keys and values of its own)"
+    if unknown in DEPTHS and "num_encoder_layers" in names:
+        return " (an encoder and its decoder have depths of their own)"
+    if unknown in DEPTHS and "num_hidden_layers" in names:
+        return " (the model has one stack of layers)"
+    if unknown in DEPTHS and names:
+        return " (a layer is dropped by 0 heads and an intermediate_size of 0)"
+    return "" if names else "; choose uniform or medium for sizes"
 
 
 def dividing_choices(

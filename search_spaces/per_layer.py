@@ -37,7 +37,8 @@ class MediumSpace(SearchSpace):
         portability: Restriction = "any",
     ) -> None:
         names = {name for full in shape.layers for name in head_names(full)}
-        given = known_choices(choices, (*sorted(names), "intermediate_size", "hidden_size"))
+        allowed = (*sorted(names, reverse=True), "intermediate_size", "hidden_size")
+        given = known_choices(choices, allowed, f"the medium space of {shape.model_type}")
         dimensions = [dimension("hidden_size", given, [shape.hidden_size], shape.hidden_size)]
         if shape.has_shared_heads:
             dimensions += head_dimensions(given, shape.layers[0], low=1)
@@ -102,7 +103,7 @@ class LayerSpace(_SwitchSpace):
         choices: Mapping[str, Choices] | None = None,
         portability: Restriction = "any",
     ) -> None:
-        known_choices(choices, ())
+        known_choices(choices, (), f"the layer space of {shape.model_type}")
         # A plain stack keeps at least one layer: the first is fixed, which also spares the zero-layer net.
         is_fixed = portability == "plain" or shape.has_shared_heads
         first = {stack.start for stack in shape.stacks} if is_fixed else set()
@@ -135,7 +136,7 @@ class SublayerSpace(_SwitchSpace):
         choices: Mapping[str, Choices] | None = None,
         portability: Restriction = "any",
     ) -> None:
-        known_choices(choices, ())
+        known_choices(choices, (), f"the sublayer space of {shape.model_type}")
         fixed = {stack.start for stack in shape.stacks} if shape.has_shared_heads else set()
         dimensions = [
             Dimension(f"layers.{index}.{part}", (1,) if part == "attention" and index in fixed else (0, 1))

@@ -46,7 +46,8 @@ class UniformSpace(SearchSpace):
     ) -> None:
         full = _equal_layers(shape)
         self._depths = depth_names(shape)
-        given = known_choices(choices, (*self._depths, *head_names(full), "intermediate_size", "hidden_size"))
+        allowed = (*self._depths, *head_names(full), "intermediate_size", "hidden_size")
+        given = known_choices(choices, allowed, f"the uniform space of {shape.model_type}")
         if portability == "plain" and shape.heads_divide_hidden:
             given = dividing_choices(shape, full, given)
         if portability == "plain" and shape.ffn_rule != "any":

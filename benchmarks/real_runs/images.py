@@ -40,7 +40,7 @@ CLASSES: Final = (
 
 def main(arguments: list[str]) -> None:
     """Run, or go on, and print the table."""
-    settings = run.settings_of(run.options("images", __doc__, trials=60).parse_args(arguments))
+    settings = run.settings_of(run.options("images", __doc__, trials=40).parse_args(arguments))
     source = resized(run.folder_of(dinov2_small(settings.cache)), settings.folder / "model")
     train, validation, test = _data(source, run.folder_of(fashion_mnist(settings.cache)), settings)
 
@@ -122,7 +122,7 @@ def _steps(train: ArrayDataset, settings: run.Settings) -> dict[str, run.Step]:
     return {
         "finetuned": steps.training(train, "standard", settings.size(len(train) // 64, 2), options),
         "ranked": steps.ranking(train, settings.size(512, 32)),
-        "trained": steps.training(train, "random", settings.size(600, 8), options),
+        "trained": steps.training(train, "random", settings.size(400, 8), options),
     }
 
 

@@ -24,7 +24,7 @@ _EXAMPLES: Final = {"train": (24_000, 64), "dev": (2_000, 32), "test": (872, 32)
 
 def main(arguments: list[str]) -> None:
     """Run, or go on, and print the table."""
-    parser = run.options("sentiment", __doc__, trials=60)
+    parser = run.options("sentiment", __doc__, trials=40)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/sst2"), help="folder of the files")
     given = parser.parse_args(arguments)
     settings = run.settings_of(given)
@@ -64,7 +64,7 @@ def _steps(train: EncodedDataset, settings: run.Settings) -> dict[str, run.Step]
     return {
         "finetuned": steps.training(train, "standard", settings.size(len(train) // 32, 2), options),
         "ranked": steps.ranking(train, settings.size(512, 32)),
-        "trained": steps.training(train, "random", settings.size(1_200, 8), options),
+        "trained": steps.training(train, "random", settings.size(800, 8), options),
     }
 
 

@@ -30,6 +30,8 @@ def print_study(out: Output, study: Study, snapshot: Snapshot, events: Sequence[
 def _facts(study: Study, snapshot: Snapshot) -> dict[str, str]:
     spec, target = study.spec, study.target
     provenance = spec.supernet.get("provenance", {})
+    is_of_images = spec.supernet.get("task") == "image-classification"
+    tokens = "" if target is None or is_of_images else f", {target.sequence_length} tokens"
     return {
         "state": study.state.value.lower(),
         "trials": ", ".join(f"{number} {state}" for state, number in snapshot.counts().items()),
@@ -41,7 +43,6 @@ def _facts(study: Study, snapshot: Snapshot) -> dict[str, str]:
         "constraints": ", ".join(map(str, study.constraints)) or "none",
         "target": "none"
         if target is None
-        else f"{target.name}: {target.device}, {target.dtype}, batch {target.batch_size}, "
-        f"{target.sequence_length} tokens",
+        else f"{target.name}: {target.device}, {target.dtype}, batch {target.batch_size}{tokens}",
         "search": f"{spec.sampler}, seed {spec.seed}",
     }

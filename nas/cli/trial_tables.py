@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from nas.cli.figures import figure, is_contended, latency, percent
 from nas.cli.output import Column, Output
 from nas.objectives import MEASURED_METRICS
-from search_spaces.units import count
 
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
@@ -95,10 +94,10 @@ def hypervolume_line(snapshot: Snapshot) -> str:
 def _architecture() -> list[TrialColumn]:
     return [
         _column("trial", lambda t: str(t.number)),
-        _column("layers", lambda t: str(len(t.config.kept_layers))),
-        _column("heads", lambda t: _span([u.num_attention_heads for u in t.config.layers if u is not None])),
-        _column("FFN", lambda t: _span([count(u.ffn) for u in t.config.layers if u is not None])),
-        _column("hidden", lambda t: str(count(t.config.hidden))),
+        _column("layers", lambda t: t.sizes.layers),
+        _column("heads", lambda t: t.sizes.heads),
+        _column("FFN", lambda t: t.sizes.ffn),
+        _column("hidden", lambda t: t.sizes.hidden),
     ]
 
 
@@ -123,12 +122,6 @@ def _part(trial: Trial) -> str:
 
 def _column(title: str, cell: Callable[[Trial], str], *, is_text: bool = False) -> TrialColumn:
     return TrialColumn(column=Column(title=title, align="left" if is_text else "right"), cell=cell)
-
-
-def _span(values: Sequence[int]) -> str:
-    if not values:
-        return "0"
-    return str(values[0]) if min(values) == max(values) else f"{min(values)}-{max(values)}"
 
 
 def _many(number: int, noun: str) -> str:

@@ -193,7 +193,9 @@ class EvaluationSection(Section):
     """How the quality of a sub-network is measured."""
 
     metrics: tuple[Text, ...] = Field(
-        default=(), max_length=32, description="metrics to compute; empty takes the task's own"
+        default=(),
+        max_length=32,
+        description="metrics to compute beside those of objectives and constraints; empty takes the task's",
     )
     batch_size: int = Field(default=64, ge=1, le=65_536, description="examples a forward pass")
     precision: Precision = Field(

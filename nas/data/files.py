@@ -136,7 +136,7 @@ def _listed(table: Table) -> str:
 
 
 def column_of(table: Table, given: str | None, usual: Sequence[str], option: str) -> str:
-    """The named column, or the first usual name that the table has, or its only column.
+    """The named column, or the first usual name that the table has, or of texts its only column.
 
     Raises:
         ConfigError: there is none; the message names `option`.
@@ -145,7 +145,7 @@ def column_of(table: Table, given: str | None, usual: Sequence[str], option: str
         _require(table, given, option)
         return given
     found = [name for name in usual if name in table.names]
-    if found or len(table.names) == 1:
+    if found or (option == "text" and len(table.names) == 1):
         return (found or table.names)[0]
     raise ConfigError(
         f"{table.where} has none of the columns {', '.join(map(repr, usual))}; it has {_listed(table)}. Pass "

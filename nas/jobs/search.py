@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 from nas.config import SearchConfig
-from nas.evaluation import DatasetEvaluator, Target
-from nas.jobs.examples import load_parts
-from nas.jobs.supernets import encoded, make_space, make_supernet
-from nas.objectives import parse_constraints, parse_objectives
+from nas.data import Texts
+from nas.evaluation import DatasetEvaluator
+from nas.jobs.definition import make_space, make_spec, make_target, wanted_metrics
+from nas.jobs.examples import Parts, load_parts
+from nas.jobs.supernets import encoded, make_supernet
 from nas.study import Profile, Study, create_study
-from nas.study.creation import draft_spec
 from nas.study.ledger_errors import translated
 from nas.study.profile import profile
 from nas.supernet import Supernet
@@ -27,19 +27,13 @@ def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
     Returns:
         The study, open, with its supernet.
     """
-    parse_objectives(config.objectives, metrics=config.evaluation.metrics)
-    parse_constraints(config.constraints, metrics=config.evaluation.metrics)
+    metrics = wanted_metrics(config)
     parts = load_parts(config.data, task=config.model.task)
-    logger.info(
-        "data: %s training and %d validation examples%s",
-        "no" if parts.train is None else f"{len(parts.train):,}",
-        len(parts.validation),
-        f", {len(parts.validation.label_names)} classes" if parts.validation.label_names else "",
-    )
+    logger.info("data: %s", _described(parts))
     supernet = make_supernet(config, parts, show_progress=show_progress)
     evaluator = DatasetEvaluator(
         data=encoded(config, supernet, parts.validation),
-        metrics=tuple(config.evaluation.metrics),
+        metrics=metrics,
         batch_size=config.evaluation.batch_size,
         precision=config.evaluation.precision,
     )
@@ -75,27 +69,27 @@ def profile_search(config: SearchConfig) -> Profile:
         num_labels=config.model.num_labels,
         revision=config.model.revision,
     )
+    space = make_space(config, supernet)
     with translated():
-        space = make_space(config, supernet)
-        spec = draft_spec(
-            supernet,
-            space,
-            objectives=config.objectives,
-            constraints=config.constraints,
-            target=make_target(config),
-            metrics=config.evaluation.metrics,
-        )
-        return profile(spec, space)
+        return profile(make_spec(config, supernet, space), space)
+
+
+def _described(parts: Parts) -> str:
+    """How much data there is: of language models documents, of all others examples."""
+    noun = "document" if isinstance(parts.validation, Texts) else "example"
+    train, validation = 0 if parts.train is None else len(parts.train), len(parts.validation)
+    plural = "" if validation == 1 else "s"
+    classes = f", {len(parts.validation.label_names)} classes" if parts.validation.label_names else ""
+    amount = f"{train:,}" if train else "no"
+    return f"{amount} training and {validation:,} validation {noun}{plural}{classes}"
 
 
 def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
     """Create the study of a config, or take it up."""
-    with translated():
-        space = make_space(config, supernet)
     return create_study(
         config.name,
         supernet=supernet,
-        space=space,
+        space=make_space(config, supernet),
         objectives=config.objectives,
         constraints=config.constraints,
         target=make_target(config),
@@ -108,11 +102,6 @@ def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
         parallel=config.search.parallel,
         load_if_exists=True,
     )
-
-
-def make_target(config: SearchConfig) -> Target | None:
-    """The target of a config."""
-    return None if config.target is None else Target(**config.target.model_dump())
 
 
 def make_pool(config: SearchConfig) -> Pool:

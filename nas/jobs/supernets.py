@@ -13,12 +13,12 @@ from nas.config import SearchConfig
 from nas.data import BatchedDataset, Images
 from nas.errors import ConfigError
 from nas.jobs.bundled import published_name
+from nas.jobs.definition import check_before_training, make_space
 from nas.jobs.examples import Parts, TaskExamples
 from nas.supernet import Supernet
 from nas.supernet.loading import load_image_settings
 from nas.tasks import Encoding, encode_for, task_of
 from nas.training import Budget, TrainOptions, train_supernet
-from search_spaces import SearchSpace
 
 logger = logging.getLogger(__name__)
 
@@ -73,17 +73,11 @@ def _from_checkpoint(checkpoint: str, folder: Path) -> Supernet:
     return supernet
 
 
-def make_space(config: SearchConfig, supernet: Supernet) -> SearchSpace:
-    """The search space of a config."""
-    section = config.space
-    return supernet.space(section.kind, choices=section.choices(), portability=section.portability)
-
-
 def encoded(config: SearchConfig, supernet: Supernet, examples: TaskExamples) -> BatchedDataset:
     """Examples as the supernet's model takes them.
 
     Raises:
-        ConfigError: the model came without a tokenizer, or without the settings of its images.
+        ConfigError: the model came without a tokenizer or the settings of its images, or the data do not fit.
     """
     images = None
     if isinstance(examples, Images):
@@ -99,7 +93,10 @@ def encoded(config: SearchConfig, supernet: Supernet, examples: TaskExamples) ->
         max_length=config.data.max_length,
         max_target_length=config.data.max_target_length,
     )
-    return encode_for(task_of(supernet.task), examples, encoding)
+    task = task_of(supernet.task)
+    data = encode_for(task, examples, encoding)
+    task.check(data, supernet.model.config)
+    return data
 
 
 def training_data(config: SearchConfig, parts: Parts, supernet: Supernet) -> BatchedDataset:
@@ -140,6 +137,7 @@ def _ranked(
         seed=config.search.seed,
     )
     supernet.provenance["source"] = published_name(config.model.id)
+    check_before_training(config, supernet)
     data = training_data(config, parts, supernet)
     if section.finetune is not None:
         logger.info("fine-tuning the full model: %d passes", section.finetune.passes)

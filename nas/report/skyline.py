@@ -22,7 +22,12 @@ _MIN_WIDTH = 600.0
 
 
 def skyline_svg(
-    layers: Sequence[LayerSizes], hidden_kept: int, hidden_full: int, *, title: str = "Sub-network"
+    layers: Sequence[LayerSizes],
+    hidden_kept: int,
+    hidden_full: int,
+    *,
+    title: str = "Sub-network",
+    num_encoder_layers: int = 0,
 ) -> str:
     """Draw kept sizes over the full model's.
 
@@ -34,12 +39,14 @@ def skyline_svg(
         hidden_kept: embedding dimension of the sub-network.
         hidden_full: embedding dimension of the full model.
         title: heading, also read out by screen readers.
+        num_encoder_layers: of an encoder-decoder, how many of the layers are the encoder's; they are
+            numbered E1, E2, …, those behind them D1, D2, ….
 
     Raises:
         ConfigError: no layer, or a kept size outside 0 to the full size.
     """
     _check(layers, hidden_kept, hidden_full)
-    picture = _Picture(layers, hidden_kept, hidden_full, title)
+    picture = _Picture(layers, (hidden_kept, hidden_full), title, num_encoder_layers)
     return "\n".join(picture.lines()) + "\n"
 
 
@@ -58,9 +65,12 @@ def _check_size(name: str, kept: int, full: int) -> None:
 
 
 class _Picture:
-    def __init__(self, layers: Sequence[LayerSizes], hidden_kept: int, hidden_full: int, title: str) -> None:
+    def __init__(
+        self, layers: Sequence[LayerSizes], hidden: tuple[int, int], title: str, num_encoder_layers: int
+    ) -> None:
         self._layers = layers
-        self._hidden = (hidden_kept, hidden_full)
+        self._hidden = hidden
+        self._num_encoder_layers = num_encoder_layers
         self._title = escape(_printable(title), quote=True)
         self._pitch = min(44.0, max(14.0, 540.0 / len(layers)))
         self._bar = round(self._pitch * 0.72, 2)
@@ -113,7 +123,7 @@ class _Picture:
         up, down = _UNIT_HEIGHT * heads / heads_full, _UNIT_HEIGHT * ffn / ffn_full
         is_removed = not heads and not ffn
         state = "removed" if is_removed else f"{heads} of {heads_full} heads, FFN {ffn} of {ffn_full}"
-        yield f"<g><title>Layer {index + 1}: {state}</title>"
+        yield f"<g><title>Layer {self._label(index)}: {state}</title>"
         for top in (above - _UNIT_HEIGHT, below):
             yield _rect(left, top, self._bar, _UNIT_HEIGHT, _GHOST, dashed=is_removed)
             if is_removed:
@@ -134,9 +144,16 @@ class _Picture:
         every = 1 if self._pitch >= 20 else 2 if self._pitch > 14 else 4
         for index in range(0, len(self._layers), every):
             center = _LEFT + self._pitch * (index + 0.5)
-            yield _text(center, base, str(index + 1), size=11, anchor="middle", fill=_MUTED)
+            yield _text(center, base, self._label(index), size=11, anchor="middle", fill=_MUTED)
         yield _text(_LEFT - 10, base, "Layer", size=11, anchor="end", fill=_MUTED)
         yield _text(_LEFT, base + 18, self._description(), size=11, fill=_MUTED)
+
+    def _label(self, index: int) -> str:
+        """The number of a layer as people count it."""
+        if not self._num_encoder_layers:
+            return str(index + 1)
+        behind = index - self._num_encoder_layers
+        return f"E{index + 1}" if behind < 0 else f"D{behind + 1}"
 
     def _row_caption(self, middle: float, name: str, column: int) -> Iterator[str]:
         kept = sum(sizes[column] for sizes in self._layers)

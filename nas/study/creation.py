@@ -15,6 +15,7 @@ from nas.study.ledger_errors import translated
 from nas.study.spec import StudySpec, fingerprint
 from nas.study.study import Study
 from nas.supernet import Supernet
+from nas.tasks import max_tokens
 from search_spaces import SearchSpace, Workload
 from storage import Ledger, StudyExistsError
 
@@ -91,8 +92,12 @@ def draft_spec(
     target: Target | None = None,
     metrics: Sequence[str] = (),
 ) -> StudySpec:
-    """What a study would be defined by, with default search settings: enough to profile it."""
-    return StudySpec(
+    """What a study would be defined by, with default search settings: enough to profile it.
+
+    Raises:
+        ConfigError: an objective, constraint or target that is not allowed, or an objective always 0.
+    """
+    spec = StudySpec(
         shape=supernet.shape,
         space=space.to_json(),
         objectives=parse_objectives(objectives, metrics=metrics),
@@ -106,6 +111,14 @@ def draft_spec(
         parallel=1,
         supernet={},
     )
+    for metric in (objective.metric for objective in spec.objectives):
+        if spec.full_costs.get(metric, 1) == 0:
+            raise ConfigError(
+                f"objective {metric} is 0 for every sub-network of this {spec.shape.model_type} model; "
+                "choose another"
+            )
+    _check_target(spec, supernet)
+    return spec
 
 
 def load_study(
@@ -175,7 +188,6 @@ def _check(name: str, spec: StudySpec, supernet: Supernet, space: SearchSpace) -
     check_design(spec.design)
     if space.shape != supernet.shape:
         raise ConfigError("the space was made for a model of another shape; make it with supernet.space()")
-    _check_target(spec, supernet)
 
 
 def _check_target(spec: StudySpec, supernet: Supernet) -> None:
@@ -187,11 +199,11 @@ def _check_target(spec: StudySpec, supernet: Supernet) -> None:
                 "pass target=nas.Target.local(sequence_length=128)"
             )
         return
-    longest = getattr(supernet.model.config, "max_position_embeddings", None)
+    longest = max_tokens(supernet.model.config)
     if longest is not None and target.sequence_length > longest:
         raise ConfigError(
             f"target {target.name} has sequence_length {target.sequence_length}; "
-            f"the model takes at most {longest}"
+            f"the model takes at most {longest} tokens"
         )
 
 

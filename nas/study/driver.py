@@ -20,6 +20,7 @@ from nas.evaluation import (
     skeleton_of,
 )
 from nas.study.latencies import POLL_SECONDS, Latencies, best_of, disturbed, is_settled
+from nas.study.per_example import per_example_bytes
 from nas.study.session import Session
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
@@ -304,7 +305,7 @@ class SearchDriver:
             data_sha256=self._evaluator.sha256,
             stage=self._evaluator.num_examples,
             metrics=metrics,
-            per_example=None if quality.logits is None else quality.logits.tobytes(),
+            per_example=per_example_bytes(quality),
             seconds=quality.seconds,
         )
         self._session.ledger.put_quality(record)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.study.architecture import ShortSizes, short_sizes
 from search_spaces import Portability, SubnetConfig, portability
 from search_spaces.units import count
 from storage import TrialState
@@ -60,21 +61,17 @@ class Trial:
         return portability(self.study.shape, self.config)
 
     @property
+    def sizes(self) -> ShortSizes:
+        """Sizes as tables show them."""
+        return short_sizes(self.study.shape, self.config)
+
+    @property
     def architecture(self) -> str:
         """Sizes in short, e.g. `4 layers, 8-12 heads, FFN 768, hidden 384`.
 
         An encoder-decoder has `6+2 layers`, grouped-query attention `9/3 heads`: query and key-value heads.
         """
-        kept = [units for units in self.config.layers if units is not None]
-        shape = self.study.shape
-        depths = [sum(index in stack for index in self.config.kept_layers) for stack in shape.stacks]
-        heads = _span([units.num_attention_heads for units in kept])
-        if any(full.queries_per_head > 1 for full in shape.layers):
-            heads += f"/{_span([count(units.heads) for units in kept])}"
-        ffn = _span([count(units.ffn) for units in kept])
-        plural = "" if len(kept) == 1 else "s"
-        layers = f"{'+'.join(map(str, depths))} layer{plural}"
-        return f"{layers}, {heads} heads, FFN {ffn}, hidden {count(self.config.hidden)}"
+        return str(self.sizes)
 
     def export(self, folder: str | Path, **options: Any) -> ExportReport:
         """Write the sub-network as a model folder and prove it equal; see `nas.export_subnet`."""
@@ -95,7 +92,13 @@ class Trial:
             )
             for units, full in zip(self.config.layers, self.study.shape.layers, strict=True)
         ]
-        return skyline_svg(layers, count(self.config.hidden), self.study.shape.hidden_size)
+        shape = self.study.shape
+        return skyline_svg(
+            layers,
+            count(self.config.hidden),
+            shape.hidden_size,
+            num_encoder_layers=shape.num_encoder_layers,
+        )
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -104,9 +107,3 @@ class Trial:
         )
         title = html.escape(f"Trial {self.number} ({self.state.value.lower()}): {self.architecture}")
         return f"<h4>{title}</h4>{self.skyline()}<table>{rows}</table>"
-
-
-def _span(values: list[int]) -> str:
-    if not values:
-        return "0"
-    return str(values[0]) if min(values) == max(values) else f"{min(values)}-{max(values)}"

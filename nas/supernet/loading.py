@@ -82,12 +82,22 @@ def load_pretrained(
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"cannot load model {str(source)!r}: {_reason(error)}{_hint(source)}") from error
     tokenizer = load_tokenizer(source, **common)
-    is_classifier = wanted.labels in ("class", "number")
-    if is_classifier and tokenizer is not None and getattr(config, "pad_token_id", 0) is None:
-        # A decoder classifies by its last token that is no padding; data are padded with the same token.
-        own = tokenizer.pad_token_id
-        config.pad_token_id = tokenizer.eos_token_id if own is None else own
+    agree_on_padding(model, tokenizer, wanted)
     return model, tokenizer
+
+
+def agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None, task: Task) -> None:
+    """Tell a decoder with a classification head which token data are padded with.
+
+    It classifies by the last token that is no padding. Its config may name none, or another.
+    """
+    if tokenizer is None or task.labels not in ("class", "number"):
+        return
+    own = tokenizer.pad_token_id
+    used = tokenizer.eos_token_id if own is None else own
+    shape = family_of(model.config.model_type).describe(model)
+    if used is not None and shape.is_causal and not shape.num_encoder_layers:
+        model.config.pad_token_id = used
 
 
 def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase | None:

@@ -19,7 +19,7 @@ from nas.importance.base import Subject
 from nas.supernet.activation import ElasticModel
 from nas.supernet.checkpoint import check_files, new_folder, read_facts, write_manifest
 from nas.supernet.extraction import extract
-from nas.supernet.loading import check_task, load_pretrained, quiet_transformers
+from nas.supernet.loading import agree_on_padding, check_task, load_pretrained, quiet_transformers
 from nas.supernet.mapping import FileHasher, WeightFile
 from nas.tasks import task_of
 from search_spaces import Costs, ModelShape, SearchSpace, SubnetConfig, Workload, build_space, cost
@@ -80,7 +80,9 @@ class Supernet:
 
         Args:
             source: folder with config.json and safetensors, or a hub id.
-            task: `sequence-classification` or `regression`.
+            task: what the head is for: `sequence-classification`, `regression`, `token-classification`,
+                `causal-lm`, `masked-lm`, `seq2seq-lm`, `feature-extraction` or `image-classification`; see
+                docs/tasks.md.
             num_labels: classes of a fresh head.
             label_names: their names, stored in the model's config.
             revision: commit of the hub's repository.
@@ -114,6 +116,7 @@ class Supernet:
         family = family_of(model.config.model_type)
         shape = family.describe(model)
         own = extract(model, shape, family, SubnetConfig.full(shape))
+        agree_on_padding(own, tokenizer, task_of(task))
         source = getattr(model.config, "_name_or_path", "") or type(model).__name__
         return Supernet(own, task=task, tokenizer=tokenizer, provenance={"source": source})
 

@@ -14,6 +14,7 @@ from nas.errors import ConfigError
 from nas.metrics import Direction, Metric, metric
 from nas.names import entry
 from nas.tasks.alignment import Aligned, aligned
+from nas.tasks.fitting import check_end_tokens, check_positions
 from nas.tasks.losses import ExampleLosses, distillation_loss, example_losses, mean_loss
 
 #: What data of each kind of label are made with.
@@ -123,7 +124,7 @@ class Task:
         )
 
     def check(self, data: BatchedDataset, config: Any) -> None:
-        """Raise ConfigError unless the data have this task's labels and as many classes as the model."""
+        """Raise ConfigError unless the data have this task's labels and fit the model."""
         if data.label_kind != self.labels:
             raise ConfigError(
                 f"task {self.name} needs data with {_MADE_BY[self.labels]}, but these have "
@@ -131,6 +132,9 @@ class Task:
             )
         if self.has_classes or self.labels == "number":
             data.check_labels(int(config.num_labels))
+        check_positions(data, config)
+        if self.labels in ("class", "number"):
+            check_end_tokens(data, config)
 
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType(

@@ -1,0 +1,83 @@
+"""What a config defines a study by: its space, target, metrics and budgets."""
+
+from __future__ import annotations
+
+from nas.config import SearchConfig
+from nas.evaluation import Target
+from nas.objectives import (
+    EXACT_METRICS,
+    MEASURED_METRICS,
+    Constraint,
+    Objective,
+    parse_constraints,
+    parse_objectives,
+)
+from nas.study.creation import draft_spec
+from nas.study.ledger_errors import translated
+from nas.study.profile import require_feasible
+from nas.study.spec import StudySpec
+from nas.supernet import Supernet
+from nas.tasks import task_of
+from search_spaces import SearchSpace
+
+
+def make_space(config: SearchConfig, supernet: Supernet) -> SearchSpace:
+    """The search space of a config.
+
+    Raises:
+        ConfigError: a dimension or a value that the model does not have.
+    """
+    section = config.space
+    with translated():
+        return supernet.space(section.kind, choices=section.choices(), portability=section.portability)
+
+
+def make_target(config: SearchConfig) -> Target | None:
+    """The target of a config."""
+    return None if config.target is None else Target(**config.target.model_dump())
+
+
+def make_spec(config: SearchConfig, supernet: Supernet, space: SearchSpace) -> StudySpec:
+    """Objectives, constraints and target of a config, enough to price sub-networks.
+
+    Raises:
+        ConfigError: they do not fit each other or the model.
+    """
+    return draft_spec(
+        supernet,
+        space,
+        objectives=config.objectives,
+        constraints=config.constraints,
+        target=make_target(config),
+        metrics=config.evaluation.metrics,
+    )
+
+
+def check_before_training(config: SearchConfig, supernet: Supernet) -> None:
+    """Refuse what would end the search anyway, before the supernet is trained for it.
+
+    Raises:
+        ConfigError: the space, an objective or the target does not fit the model.
+        InfeasibleError: no sub-network meets the constraints on exact costs.
+    """
+    space = make_space(config, supernet)
+    require_feasible(make_spec(config, supernet, space), space)
+
+
+def wanted_metrics(config: SearchConfig) -> tuple[str, ...]:
+    """Metrics to compute: those of the config or the task's own, and those that objectives and budgets name.
+
+    Raises:
+        ConfigError: one that is not known, or does not apply to the task.
+    """
+    task, given = task_of(config.model.task), config.evaluation.metrics
+    parts: list[Objective | Constraint] = [
+        *parse_objectives(config.objectives, metrics=given),
+        *parse_constraints(config.constraints, metrics=given),
+    ]
+    exact_or_timed = {**EXACT_METRICS, **MEASURED_METRICS}
+    named = [part.metric for part in parts if part.metric not in exact_or_timed]
+    for name in (*given, *named):
+        task.metric_of(name)
+    always = [name for name in named if name != "loss"]
+    return tuple(dict.fromkeys([*(given or (task.metric,)), *always]))
