@@ -13,7 +13,8 @@ def clone_structure(module: nn.Module) -> nn.Module:
     """A module tree of its own that shares the parameters of `module`.
 
     Sub-modules, buffers, configs, hook tables and other containers of a module are new, so that changing
-    parts of the clone leaves the original alone. Much faster than `copy.deepcopy`, which also copies every weight.
+    parts of the clone leaves the original alone. Much faster than `copy.deepcopy`, which also copies every
+    weight.
     """
     return _clone(module, {}, {}, {})
 
