@@ -88,7 +88,7 @@ def _loading(record: Mapping[str, Any]) -> str:
         f'model = {auto_class}.from_pretrained("FOLDER"{option})',
     ]
     if record["probe"]["token_ids"] is not None:
-        lines.append('tokenizer = AutoTokenizer.from_pretrained("FOLDER")')
+        lines.append(f'tokenizer = AutoTokenizer.from_pretrained("FOLDER"{option})')
     parts = [f"Portability: **{record['portability']}**. {note}", "\n".join([*lines, "```"])]
     return "\n\n".join([*parts, *(_RUNTIMES[name] for name in record["formats"] if name in _RUNTIMES)])
 

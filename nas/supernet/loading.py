@@ -110,6 +110,8 @@ def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(source), **common)
     except (OSError, ValueError):
         return None
+    for name in ("local_files_only", "is_local"):  # of this loading; they would be saved with it
+        tokenizer.init_kwargs.pop(name, None)
     return tokenizer
 
 
