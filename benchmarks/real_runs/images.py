@@ -117,12 +117,12 @@ def _data(
 
 
 def _steps(train: ArrayDataset, settings: run.Settings) -> dict[str, run.Step]:
-    """One epoch for the full model; then units are sorted, and sub-networks trained at random."""
+    """One epoch for the full model; then units are sorted and sub-networks distilled by the sandwich rule."""
     options = nas.TrainOptions(batch_size=64, learning_rate=5e-5, seed=settings.seed)
     return {
         "finetuned": steps.training(train, "standard", settings.size(len(train) // 64, 2), options),
         "ranked": steps.ranking(train, settings.size(512, 32)),
-        "trained": steps.training(train, "random", settings.size(400, 8), options),
+        "trained": steps.training(train, "sandwich_kd", settings.size(800, 8), options),
     }
 
 
