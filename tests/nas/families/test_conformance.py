@@ -31,8 +31,8 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     for name, case in table["cases"].items()
 }
 SEEDS: Final = range(4)
-#: Compared with eager attention. Flex attention compiles its masks for seconds.
-ATTENTION: Final = ("sdpa", pytest.param("flex_attention", marks=pytest.mark.slow), "flash_attention_2")
+#: Compared with eager attention. Flex attention compiles its masks for seconds; FlashAttention needs a GPU.
+ATTENTION: Final = ("sdpa", pytest.param("flex_attention", marks=pytest.mark.slow))
 #: Largest difference of two forms in float64, as a share of the largest output. Softmax, norms and rotary
 #: positions of most models compute in float32 inside; a wrong unit moves outputs by a tenth and more.
 EXACT: Final = 1e-5
@@ -423,8 +423,6 @@ def _generate(name: str, model: Any, use_cache: bool) -> torch.Tensor:
 
 
 def _skip_unless_supported(name: str, attention: str) -> None:
-    if attention == "flash_attention_2":
-        pytest.skip("needs a GPU")
     if attention == "flex_attention" and name != CASES[name]["model_type"]:
         pytest.skip("one case of each architecture suffices")
     if attention in CASES[name].get("broken_attention", ()):
