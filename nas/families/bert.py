@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from nas.families.family import Block, Family, Symbol, Weight, equal_layers
+from nas.families.family import Block, Family, Symbol, Weight
 from nas.families.stand_ins import PassedMixer, PassedOutput, Skipped
-from search_spaces import LayerShape, LayerUnits
-from search_spaces.units import count
+from search_spaces import LayerUnits
 
 
 class BertFamily(Family):
@@ -71,22 +70,6 @@ class BertFamily(Family):
         r"(cls\.predictions|lm_head)(\.decoder)?\.bias": Weight(("fixed",)),
     }
     norms = ("embeddings.LayerNorm",)
-
-    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
-        """The same sizes in every block."""
-        heads = config.num_attention_heads
-        return equal_layers(
-            config.num_hidden_layers, heads, heads, config.hidden_size // heads, config.intermediate_size
-        )
-
-    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """`head_dim` is no entry: it follows from the two others."""
-        del config
-        return {
-            "hidden_size": hidden_size,
-            "num_attention_heads": units.num_attention_heads,
-            "intermediate_size": count(units.ffn),
-        }
 
 
 class ElectraFamily(BertFamily):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from nas.families.family import Block, Family, Weight, equal_layers
+from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
-from search_spaces import LayerShape, LayerUnits
-from search_spaces.units import count
 
 
 class DistilBertFamily(Family):
@@ -64,21 +62,8 @@ class DistilBertFamily(Family):
         r"vocab_projector\.bias": Weight(("fixed",)),
     }
     norms = ("embeddings.LayerNorm",)
-
-    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
-        """The same sizes in every block."""
-        heads = config.n_heads
-        return equal_layers(config.n_layers, heads, heads, config.dim // heads, config.hidden_dim)
+    ffn_entry = "hidden_dim"
 
     def depth(self, config: Any, kept: Sequence[Sequence[int]]) -> Mapping[str, Any]:
         """Cut sinusoids are weights like any others: they are not computed anew from the sizes."""
         return {**super().depth(config, kept), "sinusoidal_pos_embds": False}
-
-    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """Under DistilBERT's own names; `head_dim` follows from the two others."""
-        del config
-        return {
-            "dim": hidden_size,
-            "n_heads": units.num_attention_heads,
-            "hidden_dim": count(units.ffn),
-        }

@@ -6,7 +6,6 @@ A family names weights and modules; slicing, ranking, cost and export are writte
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -79,7 +78,7 @@ class Block:
     attributes: Mapping[str, Mapping[str, Attribute]] = field(default_factory=dict)
 
 
-class Family(ABC):
+class Family:
     """Description of the architectures that share one layout.
 
     Attributes:
@@ -89,6 +88,7 @@ class Family(ABC):
             must match.
         norms: modules outside the blocks that emit the normalised residual stream, below the base model.
         has_head_dim: the stock config states `head_dim` on its own.
+        ffn_entry: the config's name of the FFN width.
         is_causal: generates with a key-value cache.
         limits: what is not elastic, with the reason, by dimension; for the docs and the search space.
     """
@@ -98,16 +98,33 @@ class Family(ABC):
     weights: ClassVar[Mapping[str, Weight]]
     norms: ClassVar[tuple[str, ...]] = ()
     has_head_dim: ClassVar[bool] = False
+    ffn_entry: ClassVar[str] = "intermediate_size"
     is_causal: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
-    @abstractmethod
     def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
-        """Full sizes of all blocks, an encoder's before its decoder's."""
+        """Full sizes of all blocks, an encoder's before its decoder's; by a config's usual entries."""
+        heads = config.num_attention_heads
+        return equal_layers(
+            config.num_hidden_layers,
+            heads,
+            getattr(config, "num_key_value_heads", None) or heads,
+            getattr(config, "head_dim", None) or config.hidden_size // heads,
+            getattr(config, self.ffn_entry),
+        )
 
-    @abstractmethod
     def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
         """Entries that a full model's config needs where all kept blocks keep these units."""
+        sizes = {
+            "hidden_size": hidden_size,
+            "num_attention_heads": units.num_attention_heads,
+            self.ffn_entry: count(units.ffn),
+        }
+        if hasattr(config, "num_key_value_heads"):
+            sizes["num_key_value_heads"] = count(units.heads)
+        if self.has_head_dim:  # it no longer follows from the others
+            sizes["head_dim"] = self.layer_shapes(config)[0].head_dim
+        return sizes
 
     def facts(self, config: Any) -> Mapping[str, Any]:
         """Further fields of `ModelShape`."""

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from nas.errors import UnsupportedModelError
 from nas.families.family import Block, Family, Weight, equal_layers
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
-from search_spaces import LayerShape, LayerUnits
-from search_spaces.units import count
+from search_spaces import LayerShape
 
 
 class Gpt2Family(Family):
@@ -52,6 +51,7 @@ class Gpt2Family(Family):
     }
     norms = ("ln_f",)
     is_causal = True
+    ffn_entry = "n_inner"
 
     def check(self, config: Any) -> None:
         """Scales by layer would change when a block before is dropped; cross-attention needs an encoder."""
@@ -66,12 +66,3 @@ class Gpt2Family(Family):
         heads, hidden = config.num_attention_heads, config.hidden_size
         ffn = 4 * hidden if config.n_inner is None else config.n_inner
         return equal_layers(config.num_hidden_layers, heads, heads, hidden // heads, ffn)
-
-    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """`n_inner` is stated, since it no longer follows from `hidden_size`."""
-        del config
-        return {
-            "hidden_size": hidden_size,
-            "num_attention_heads": units.num_attention_heads,
-            "n_inner": count(units.ffn),
-        }

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from nas.families.family import Block, Family, Weight, equal_layers
+from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
-from search_spaces import LayerShape, LayerUnits
-from search_spaces.units import count
 
 
 class GptNeoxFamily(Family):
@@ -50,19 +48,3 @@ class GptNeoxFamily(Family):
     }
     norms = ("final_layer_norm",)
     is_causal = True
-
-    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
-        """The same sizes in every block."""
-        heads = config.num_attention_heads
-        return equal_layers(
-            config.num_hidden_layers, heads, heads, config.hidden_size // heads, config.intermediate_size
-        )
-
-    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """`head_dim` is no entry: it follows from the two others."""
-        del config
-        return {
-            "hidden_size": hidden_size,
-            "num_attention_heads": units.num_attention_heads,
-            "intermediate_size": count(units.ffn),
-        }

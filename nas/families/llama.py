@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nas.families.family import Block, Family, Weight, equal_layers
+from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
-from search_spaces import LayerShape, LayerUnits
-from search_spaces.units import count
 
 
 class LlamaFamily(Family):
@@ -59,27 +57,6 @@ class LlamaFamily(Family):
     has_head_dim = True
     is_causal = True
 
-    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
-        """The same sizes in every block."""
-        heads = config.num_attention_heads
-        return equal_layers(
-            config.num_hidden_layers,
-            heads,
-            config.num_key_value_heads,
-            getattr(config, "head_dim", None) or config.hidden_size // heads,
-            config.intermediate_size,
-        )
-
     def facts(self, config: Any) -> Mapping[str, Any]:
         """Llama's own config has a rule that its kin lack."""
         return {"heads_divide_hidden": config.model_type == "llama"}
-
-    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """`head_dim` is stated, since it no longer follows from the others."""
-        return {
-            "hidden_size": hidden_size,
-            "num_attention_heads": units.num_attention_heads,
-            "num_key_value_heads": count(units.heads),
-            "head_dim": self.layer_shapes(config)[0].head_dim,
-            "intermediate_size": count(units.ffn),
-        }

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final
 from nas.errors import UnsupportedModelError
 from nas.families.family import Weight
 from nas.families.llama import LlamaFamily
-from search_spaces import LayerUnits
 
 #: StarCoder2 and StableLM have layer norms where Llama has norms without bias.
 _NORM_BIASES: Final[Mapping[str, Weight]] = {
@@ -78,8 +77,3 @@ class StableLmFamily(LlamaFamily):
                 raise UnsupportedModelError(
                     f"stablelm with {name}: true is not supported; use a model whose config says false"
                 )
-
-    def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
-        """The stock class knows no `head_dim`."""
-        sizes = super().plain_sizes(config, hidden_size, units)
-        return {name: size for name, size in sizes.items() if name != "head_dim"}

@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 from torch import nn
 
 from nas.errors import UnsupportedModelError
-from nas.families.family import Block, Family, Symbol, Weight, equal_layers
+from nas.families.family import Block, Family, Symbol, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
-from search_spaces import LayerShape, LayerUnits
-from search_spaces.units import count
+from search_spaces import LayerUnits
 
 
 class OptFamily(Family):
@@ -59,6 +58,7 @@ class OptFamily(Family):
     }
     norms = ("decoder.final_layer_norm",)
     is_causal = True
+    ffn_entry = "ffn_dim"
 
     def check(self, config: Any) -> None:
         """A norm without weights would not be told its new width."""
@@ -91,20 +91,9 @@ class OptFamily(Family):
         blocks = self.layers_of(model)
         return [(0, block.get_submodule(path)) for block in blocks for path in self.blocks[0].norms]
 
-    def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
-        """The same sizes in every block."""
-        heads = config.num_attention_heads
-        return equal_layers(
-            config.num_hidden_layers, heads, heads, config.hidden_size // heads, config.ffn_dim
-        )
-
     def plain_sizes(self, config: Any, hidden_size: int, units: LayerUnits) -> Mapping[str, Any]:
         """Embeddings without a projection are cut with the residual stream."""
-        sizes = {
-            "hidden_size": hidden_size,
-            "num_attention_heads": units.num_attention_heads,
-            "ffn_dim": count(units.ffn),
-        }
+        sizes = super().plain_sizes(config, hidden_size, units)
         return sizes if _is_projected(config) else {**sizes, "word_embed_proj_dim": hidden_size}
 
 
