@@ -40,6 +40,12 @@ def cut(tensor: torch.Tensor, layout: TensorLayout, config: SubnetConfig, shape:
     return tensor
 
 
+def cut_size(layout: TensorLayout, config: SubnetConfig, shape: ModelShape) -> tuple[int, ...]:
+    """Size of what `cut` keeps of a weight."""
+    kept = (_kept_elements(segments, layout.layer, config, shape) for segments in layout.dims)
+    return tuple(elements if isinstance(elements, int) else len(elements) for elements in kept)
+
+
 def _kept_elements(
     segments: Sequence[Segment], layer: int | None, config: SubnetConfig, shape: ModelShape
 ) -> Elements:

@@ -77,6 +77,7 @@ def export_subnet(
     *,
     facts: ExportFacts,
     formats: Sequence[str] = ("hf",),
+    weights: Mapping[str, torch.Tensor] | None = None,
     max_shard_size: str = MAX_SHARD_SIZE,
     sample_inputs: Mapping[str, torch.Tensor] | None = None,
     check_budget: BudgetCheck | None = None,
@@ -94,6 +95,7 @@ def export_subnet(
         folder: a new one; its parent is made if needed.
         facts: how the sub-network was found, for the model card and nas.json.
         formats: `onnx` and `openvino` besides `hf`, which is always written.
+        weights: of its own in place of slices, by the full model's names: compensated or recovered ones.
         max_shard_size: weights above it are split over several files.
         sample_inputs: a batch to compare on, stored in the folder; random ones unless given.
         check_budget: measures the finished folder against the budgets.
@@ -101,7 +103,7 @@ def export_subnet(
 
     Raises:
         ConfigError: the folder exists (with `overwrite`, as something else than an export), facts, formats or
-            inputs are not allowed, or a format's packages are missing.
+            inputs are not allowed, a weight does not fit, or a format's packages are missing.
         SpaceError: units that the model does not have.
         UnsupportedModelError: no modelling file can be written for the architecture.
         ExportVerificationError: the reloaded folder differs, cannot be converted, or breaks a budget.
@@ -113,8 +115,8 @@ def export_subnet(
         _refuse_existing(path)
     runtimes = check_options(formats, max_shard_size)
     record = build_record(supernet, config, facts, runtimes)
-    model = supernet.extract(config)
-    reference = reference_of(supernet, config, sample_inputs)
+    model = supernet.extract(config, weights)
+    reference = reference_of(supernet, config, sample_inputs, weights)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     with new_folder(path, needed_bytes=size * (1 + len(runtimes)), marker=RECORD) as temporary:
         _write_model(temporary, model, supernet, config, max_shard_size)

@@ -19,6 +19,7 @@ from nas.export.generation import Generation, generation_of
 from nas.export.samples import Size, sample_inputs
 from nas.supernet import Supernet
 from nas.supernet.activation import ElasticModel
+from nas.supernet.replacement import checked_replacements
 from search_spaces import SubnetConfig
 
 REFERENCE: Final = "reference.safetensors"
@@ -107,7 +108,10 @@ class Reference:
 
 
 def reference_of(
-    supernet: Supernet, config: SubnetConfig, inputs: Mapping[str, torch.Tensor] | None
+    supernet: Supernet,
+    config: SubnetConfig,
+    inputs: Mapping[str, torch.Tensor] | None,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> Reference:
     """Run the active sub-network, on the processor and in float32.
 
@@ -117,7 +121,7 @@ def reference_of(
     """
     batches = [sample_inputs(supernet.model, size) for size in _SIZES] if inputs is None else [inputs]
     _check_names(batches[0], supernet.model.main_input_name)
-    with torch.inference_mode(), _active(supernet, config) as model:
+    with torch.inference_mode(), _active(supernet, config, weights) as model:
         answers = [_answer(model, batch, config.key) for batch in batches]
         generation = generation_of(model, TOLERANCE)
     return Reference(answers=tuple(answers), generation=generation)
@@ -155,12 +159,15 @@ def _named(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _active(supernet: Supernet, config: SubnetConfig) -> AbstractContextManager[nn.Module]:
+def _active(
+    supernet: Supernet, config: SubnetConfig, weights: Mapping[str, torch.Tensor] | None
+) -> AbstractContextManager[nn.Module]:
     """The supernet itself where it computes in float32 on the processor, otherwise such a copy."""
     parameters: Sequence[nn.Parameter] = list(supernet.model.parameters())
     is_comparable = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters)
     if is_comparable and not supernet.model.training:
-        return supernet.active(config)
+        return supernet.active(config, weights)
     twin: Any = copy.deepcopy(supernet.model)
     twin = twin.to(device="cpu", dtype=torch.float32).eval()
-    return ElasticModel(twin, supernet.shape, supernet.family).active(config)
+    own = checked_replacements(weights, config, supernet.shape) if weights else None
+    return ElasticModel(twin, supernet.shape, supernet.family).active(config, own)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -13,7 +14,7 @@ from torch import nn
 
 from nas.families import Family
 from nas.tasks import Task
-from search_spaces import ModelShape
+from search_spaces import ModelShape, SubnetConfig
 
 AxisName = Literal["hidden", "heads", "ffn", "layers"]
 
@@ -51,12 +52,13 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The full model to score, and what its head is for."""
+    """The full model to score, what its head is for, and how it becomes a sub-network for a while."""
 
     model: Any
     shape: ModelShape
     family: Family
     task: Task
+    active: Callable[[SubnetConfig], AbstractContextManager[nn.Module]]
 
     @property
     def blocks(self) -> list[nn.Module]:

@@ -94,21 +94,29 @@ class ElasticModel:
         self._indexed = [indexed_modules(block) for block in self._blocks]
         self._configs = list(configs_of(model).values())
         self._outside, self._inside = self._find_slots()
+        self._by_name = self._slots_by_name()
         self._changes = _Changes()
 
     @contextmanager
-    def active(self, config: SubnetConfig) -> Iterator[nn.Module]:
+    def active(
+        self, config: SubnetConfig, weights: Mapping[str, torch.Tensor] | None = None
+    ) -> Iterator[nn.Module]:
         """The model as a sub-network for the length of a `with` block.
 
         Weights become views of the full ones (copies only for index sets that are no prefix, and for fused
         projections), so that gradients reach exactly the kept slices. A nested block is a sub-network of
         the full model too, not of the outer sub-network. Not for several threads at once.
+
+        Args:
+            config: a canonical sub-network.
+            weights: of its own in place of slices, as `checked_replacements` gives them.
         """
         outer, changes = self._changes, _Changes()
         outer.undo()
         self._changes = changes
         try:
             self._apply(config, changes)
+            self._replace(weights or {}, changes)
             yield self.model
         finally:
             changes.undo()
@@ -150,6 +158,12 @@ class ElasticModel:
             for name, value in forward_sizes(slot.owner, slot.name, weight):
                 changes.set(slot.owner.__dict__, name, value)
 
+    def _replace(self, weights: Mapping[str, torch.Tensor], changes: _Changes) -> None:
+        for name, given in weights.items():
+            for slot in self._by_name[name]:
+                weight = given.to(slot.parameter.device, slot.parameter.dtype)
+                changes.set(slot.owner._parameters, slot.name, weight)
+
     def _set_attributes(self, index: int, units: LayerUnits, changes: _Changes) -> None:
         attributes = self._family.block_of(self.shape, index).attributes
         for owner, values in block_attributes(
@@ -187,6 +201,14 @@ class ElasticModel:
             slot = _Slot(owner, name, parameter, layout)
             (outside if layout.layer is None else inside[layout.layer][layout.part]).append(slot)
         return outside, inside
+
+    def _slots_by_name(self) -> dict[str, list[_Slot]]:
+        """Every slot of a weight by its first name: tied weights hang in several places."""
+        by_name: dict[str, list[_Slot]] = {}
+        inside = [slot for parts in self._inside for slots in parts.values() for slot in slots]
+        for slot in (*self._outside, *inside):
+            by_name.setdefault(slot.layout.tied_to or slot.layout.name, []).append(slot)
+        return by_name
 
 
 def _stand_ins(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -26,15 +27,27 @@ from search_spaces.units import count
 
 
 def extract(
-    model: PreTrainedModel, shape: ModelShape, family: Family, config: SubnetConfig
+    model: PreTrainedModel,
+    shape: ModelShape,
+    family: Family,
+    config: SubnetConfig,
+    *,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> PreTrainedModel:
     """Copy the kept slices of a full model into a model without the rest.
 
     A plain sub-network's config states its sizes, so that `save_pretrained` writes an ordinary folder.
+
+    Args:
+        model: the full one.
+        shape: its shape.
+        family: its family.
+        config: a canonical sub-network.
+        weights: of its own in place of slices, as `checked_replacements` gives them.
     """
     small: Any = clone_structure(model)
     _drop_blocks(small, shape, family, config)
-    _copy_weights(small, shape, config, family)
+    _copy_weights(small, shape, config, family, weights or {})
     _own_configs(small, shape, family, config)
     return small  # type: ignore[no-any-return]  # the clone of a PreTrainedModel is one
 
@@ -60,7 +73,13 @@ def _drop_blocks(small: nn.Module, shape: ModelShape, family: Family, config: Su
         stack._modules = {str(new): every[full.start + old] for new, old in enumerate(kept)}
 
 
-def _copy_weights(small: nn.Module, shape: ModelShape, config: SubnetConfig, family: Family) -> None:
+def _copy_weights(
+    small: nn.Module,
+    shape: ModelShape,
+    config: SubnetConfig,
+    family: Family,
+    weights: Mapping[str, torch.Tensor],
+) -> None:
     """Replace each shared full weight of the clone by a contiguous copy of its kept slice."""
     full_paths = _full_paths(small, shape, config, family)
     copies: dict[int, nn.Parameter] = {}
@@ -70,10 +89,12 @@ def _copy_weights(small: nn.Module, shape: ModelShape, config: SubnetConfig, fam
                 continue
             if id(parameter) not in copies:
                 layout = shape.by_name[_full_name(f"{path}.{name}" if path else name, full_paths)]
-                kept = cut(parameter.detach(), layout, config, shape)
-                copies[id(parameter)] = nn.Parameter(
-                    _own_memory(kept, parameter), requires_grad=parameter.requires_grad
-                )
+                own = weights.get(layout.tied_to or layout.name)
+                if own is None:
+                    kept = _own_memory(cut(parameter.detach(), layout, config, shape), parameter)
+                else:
+                    kept = own.detach().to(parameter.device, parameter.dtype, copy=True)
+                copies[id(parameter)] = nn.Parameter(kept, requires_grad=parameter.requires_grad)
             owner._parameters[name] = copies[id(parameter)]
             _set_sizes(owner, name)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from nas.elastic import permute
+from nas.elastic import cut, permute
 from nas.errors import ConfigError, StorageError
 from nas.families import Family, family_of
 from nas.importance import CalibrationBatch, Ranking, rank_units
@@ -21,6 +21,7 @@ from nas.supernet.checkpoint import check_files, new_folder, read_facts, write_m
 from nas.supernet.extraction import extract
 from nas.supernet.loading import agree_on_padding, check_task, load_pretrained, quiet_transformers
 from nas.supernet.mapping import FileHasher, WeightFile
+from nas.supernet.replacement import checked_replacements, is_kept
 from nas.tasks import task_of
 from search_spaces import Costs, ModelShape, SearchSpace, SubnetConfig, Workload, build_space, cost
 
@@ -120,23 +121,53 @@ class Supernet:
         source = getattr(model.config, "_name_or_path", "") or type(model).__name__
         return Supernet(own, task=task, tokenizer=tokenizer, provenance={"source": source})
 
-    def active(self, config: SubnetConfig) -> AbstractContextManager[nn.Module]:
+    def active(
+        self, config: SubnetConfig, weights: Mapping[str, torch.Tensor] | None = None
+    ) -> AbstractContextManager[nn.Module]:
         """The model as a sub-network inside a `with` block; gradients reach exactly the kept slices.
+
+        Args:
+            config: the units that it keeps.
+            weights: of its own in place of slices, by the full model's names: compensated or recovered ones.
 
         Raises:
             SpaceError: units that the model does not have.
+            ConfigError: a weight that the sub-network does not have, or has in another size.
         """
-        return self._elastic.active(config.canonical(self.shape))
+        config = config.canonical(self.shape)
+        own = checked_replacements(weights, config, self.shape) if weights else None
+        return self._elastic.active(config, own)
 
-    def extract(self, config: SubnetConfig) -> PreTrainedModel:
-        """A sub-network as an ordinary model with weights of its own.
+    def extract(
+        self, config: SubnetConfig, weights: Mapping[str, torch.Tensor] | None = None
+    ) -> PreTrainedModel:
+        """A sub-network as an ordinary model with weights of its own; arguments as of `active`.
+
+        Raises:
+            SpaceError: units that the model does not have.
+            ConfigError: a weight that the sub-network does not have, or has in another size.
+        """
+        config = config.canonical(self.shape)
+        own = checked_replacements(weights, config, self.shape) if weights else None
+        with self._whole():
+            return extract(self.model, self.shape, self.family, config, weights=own)
+
+    def slices(self, config: SubnetConfig) -> dict[str, torch.Tensor]:
+        """The weights of a sub-network by the full model's names, tied ones once; views where possible.
+
+        Copied, they are what `active` and `extract` take as `weights`.
 
         Raises:
             SpaceError: units that the model does not have.
         """
         config = config.canonical(self.shape)
         with self._whole():
-            return extract(self.model, self.shape, self.family, config)
+            parameters = dict(self.model.named_parameters(remove_duplicate=False))
+        return {
+            layout.name: cut(parameters[layout.name].detach(), layout, config, self.shape)
+            for layout in self.shape.tensors
+            if layout.tied_to is None and is_kept(layout, config)
+        }
 
     def rank(
         self,
@@ -165,7 +196,13 @@ class Supernet:
     def _rank(
         self, importance: str | Mapping[str, str], batches: Sequence[CalibrationBatch], seed: int
     ) -> Ranking:
-        subject = Subject(model=self.model, shape=self.shape, family=self.family, task=task_of(self.task))
+        subject = Subject(
+            model=self.model,
+            shape=self.shape,
+            family=self.family,
+            task=task_of(self.task),
+            active=self.active,
+        )
         ranking = rank_units(subject, importance, batches, layer_order=self.layer_order, seed=seed)
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
         with torch.no_grad():

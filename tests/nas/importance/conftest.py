@@ -9,6 +9,7 @@ import pytest
 
 from nas.families import family_of
 from nas.importance.base import Subject
+from nas.supernet.activation import ElasticModel
 from nas.tasks import task_of
 
 
@@ -19,11 +20,13 @@ def make_subject(tiny_model: Callable[..., Any]) -> Callable[..., Subject]:
     def make(kind: str = "bert", **options: Any) -> Subject:
         model = tiny_model(kind, **({"dtype": "float64"} | options))
         family = family_of(model.config.model_type)
+        shape = family.describe(model)
         return Subject(
             model=model,
-            shape=family.describe(model),
+            shape=shape,
             family=family,
             task=task_of("regression" if options.get("num_labels") == 1 else "sequence-classification"),
+            active=ElasticModel(model, shape, family).active,
         )
 
     return make

@@ -79,6 +79,7 @@ def test_scores_move_with_their_units(name: str, tiny_model: Any, tiny_batch: An
         shape=supernet.shape,
         family=supernet.family,
         task=task_of(supernet.task),
+        active=supernet.active,
     )
     method, batches = importance_of(name), [tiny_batch()]
     before = method.score(subject, batches)
