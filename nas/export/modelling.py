@@ -67,8 +67,10 @@ def modelling_source(model: PreTrainedModel, shape: ModelShape, family: Family) 
 
 
 def _stand_ins(family: Family) -> list[type[nn.Module]]:
+    """The stand-ins that blocks of a family need, and their bases before them."""
     used = {cls for block in family.blocks for part in block.removed.values() for cls in part.values()}
-    return sorted(used, key=lambda cls: cls.__name__)
+    own = {base for cls in used for base in cls.__mro__ if base.__module__ == cls.__module__}
+    return sorted(own, key=lambda cls: (len(cls.__mro__), cls.__name__))
 
 
 def _tables(model: PreTrainedModel, shape: ModelShape, family: Family) -> str:

@@ -9,10 +9,10 @@ from typing import Any, Final
 import torch
 from transformers import PreTrainedModel
 
+from nas.families.inputs import random_images, random_speech
+
 #: Tokens of a model that states no limit.
 _UNLIMITED: Final = 512
-#: Samples of sound that the two convolutions of a speech encoder turn into one position.
-_FRAMES_A_POSITION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,9 @@ def sample_inputs(model: PreTrainedModel, size: Size, *, is_padded: bool = True)
     generator = torch.Generator().manual_seed(1000 * size.batch + size.length)
     name = model.main_input_name
     if name == "pixel_values":
-        return {name: _images(config, size, generator)}
+        return {name: random_images(config, size.batch, generator)}
     if name == "input_features":
-        frames = _FRAMES_A_POSITION * config.max_source_positions
-        inputs = {name: torch.randn(size.batch, config.num_mel_bins, frames, generator=generator)}
+        inputs = {name: random_speech(config, size.batch, generator)}
     else:
         inputs = _texts(config, size, generator, is_padded=is_padded)
     if type(model).__name__.endswith("ForSequenceClassification") and config.is_encoder_decoder:
@@ -97,12 +96,6 @@ def _decoder_tokens(config: Any, size: Size, generator: torch.Generator) -> torc
     tokens = torch.randint(0, config.vocab_size, (size.batch, length), generator=generator)
     tokens[:, 0] = config.decoder_start_token_id or 0
     return tokens
-
-
-def _images(config: Any, size: Size, generator: torch.Generator) -> torch.Tensor:
-    side = config.image_size
-    height, width = (side, side) if isinstance(side, int) else tuple(side)
-    return torch.randn(size.batch, config.num_channels, height, width, generator=generator)
 
 
 def _padding(config: Any) -> int:

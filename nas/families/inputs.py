@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import torch
+
+#: The encoder's second convolution halves the frames of a recording.
+_FRAMES_A_POSITION: Final = 2
 
 
 def random_inputs(
@@ -28,17 +31,23 @@ def random_inputs(
     config = model.config
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     if model.main_input_name == "pixel_values":
-        height, width = _pair(config.image_size)
-        pixels = torch.randn(batch_size, config.num_channels, height, width, generator=generator)
-        return {"pixel_values": pixels.to(dtype)}
+        return {"pixel_values": random_images(config, batch_size, generator).to(dtype)}
     tokens = torch.randint(0, config.vocab_size, (batch_size, sequence_length), generator=generator)
     if model.main_input_name == "input_features":
-        frames = 2 * config.max_source_positions  # the encoder's second convolution halves them
-        features = torch.randn(batch_size, config.num_mel_bins, frames, generator=generator)
+        features = random_speech(config, batch_size, generator)
         return {"input_features": features.to(dtype), "decoder_input_ids": tokens}
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
     return inputs | ({"decoder_input_ids": tokens.clone()} if config.is_encoder_decoder else {})
 
 
-def _pair(size: Any) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+def random_images(config: Any, batch_size: int, generator: torch.Generator) -> torch.Tensor:
+    """Pixels of the size that a model was made for, `(batch_size, channels, height, width)`."""
+    side = config.image_size
+    height, width = (side, side) if isinstance(side, int) else tuple(side)
+    return torch.randn(batch_size, config.num_channels, height, width, generator=generator)
+
+
+def random_speech(config: Any, batch_size: int, generator: torch.Generator) -> torch.Tensor:
+    """Spectrograms as long as a model's encoder reads, `(batch_size, mel_bins, frames)`."""
+    frames = _FRAMES_A_POSITION * config.max_source_positions
+    return torch.randn(batch_size, config.num_mel_bins, frames, generator=generator)

@@ -35,7 +35,7 @@ class ZeroMixer(nn.Module):
 
     layer_idx: int = 0
 
-    def forward(self, hidden_states: torch.Tensor, *_: Any, **kwargs: Any) -> tuple[torch.Tensor, None]:
+    def forward(self, hidden_states: torch.Tensor, *_: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Zeros of the shape of `hidden_states`, `(batch, sequence, hidden_size)`."""
         cache = kwargs.get("past_key_values", kwargs.get("layer_past"))
         cache = getattr(cache, "self_attention_cache", cache)
@@ -45,24 +45,12 @@ class ZeroMixer(nn.Module):
         return torch.zeros_like(hidden_states), None
 
 
-class PassedBiasedMixer(nn.Module):
-    """A residual attention sub-layer that was removed, where blocks share the position biases of the first.
+class PassedBiasedMixer(ZeroMixer):
+    """A residual attention sub-layer that was removed, where blocks use the first one's position biases."""
 
-    Its entry of a key-value cache grows by empty keys, so that the cache knows how many tokens it has seen;
-    attention to an encoder's output caches nothing then.
-    """
-
-    layer_idx: int = 0
-
-    def forward(
-        self, hidden_states: torch.Tensor, *_: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+    def forward(self, hidden_states: torch.Tensor, *_: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Hand on `hidden_states`, `(batch, sequence, hidden_size)`, and the position biases."""
-        cache = kwargs.get("past_key_values")
-        cache = getattr(cache, "self_attention_cache", cache)
-        if cache is not None and kwargs.get("key_value_states") is None:
-            empty = hidden_states.new_zeros(hidden_states.shape[0], 1, hidden_states.shape[1], 1)
-            cache.update(empty, empty, self.layer_idx)
+        super().forward(hidden_states, **kwargs)
         return hidden_states, kwargs.get("position_bias"), None
 
 
