@@ -8,6 +8,7 @@ from search_spaces.dimensions import Choices, Dimension
 from search_spaces.errors import SpaceError
 from search_spaces.per_layer import LayerSpace, MediumSpace, SublayerSpace
 from search_spaces.portability import Portability, portability
+from search_spaces.sampling import Sampler, sampler_of
 from search_spaces.shape import LayerShape, ModelShape, Segment, TensorLayout
 from search_spaces.space import SearchSpace
 from search_spaces.spaces import build_space
@@ -25,6 +26,7 @@ __all__ = [
     "MediumSpace",
     "ModelShape",
     "Portability",
+    "Sampler",
     "SearchSpace",
     "Segment",
     "SpaceError",
@@ -37,4 +39,5 @@ __all__ = [
     "build_space",
     "cost",
     "portability",
+    "sampler_of",
 ]
