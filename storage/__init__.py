@@ -22,6 +22,7 @@ from .lease_keeper import LeaseKeeper
 from .ledger import Ledger
 from .records import (
     OPEN_STATES,
+    RECOVERY_KINDS,
     AttemptRecord,
     Completion,
     EventRecord,
@@ -29,6 +30,8 @@ from .records import (
     Lease,
     Proposal,
     QualityRecord,
+    RecoveryKind,
+    RecoveryRecord,
     StudyRecord,
     StudyState,
     TrialRecord,
@@ -39,6 +42,7 @@ from .schema import HEAD_REVISION, current_revision, upgrade_database
 __all__ = [
     "HEAD_REVISION",
     "OPEN_STATES",
+    "RECOVERY_KINDS",
     "AttemptRecord",
     "Completion",
     "DatabaseUrlError",
@@ -55,6 +59,8 @@ __all__ = [
     "Proposal",
     "QualityRecord",
     "ReadOnlyError",
+    "RecoveryKind",
+    "RecoveryRecord",
     "SchemaError",
     "StorageFault",
     "StudyExistsError",

@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     TRIAL_CONFLICT = "trial_conflict"
     TRIAL_FAILED = "trial_failed"
     TRIALS_REQUEUED = "trials_requeued"
+    SUBNET_RECOVERED = "subnet_recovered"
 
 
 def add_event(connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> int:
@@ -42,9 +43,13 @@ def add_event(connection: Connection, study_id: int | None, kind: str, payload: 
     return int(connection.execute(_ADD_EVENT, row).scalar_one())
 
 
-def read_events(connection: Connection, study_id: int | None, *, after: int, limit: int) -> list[EventRecord]:
-    """Lines with an id above `after`, oldest first; of every study when `study_id` is None."""
+def read_events(
+    connection: Connection, study_id: int | None, *, after: int, limit: int, kind: str | None = None
+) -> list[EventRecord]:
+    """Lines with an id above `after`, oldest first; of every study, or kind, where that is None."""
     query = select(event).where(event.c.id > after).order_by(event.c.id).limit(limit)
     if study_id is not None:
         query = query.where(event.c.study_id == study_id)
+    if kind is not None:
+        query = query.where(event.c.kind == kind)
     return [EventRecord(**row) for row in connection.execute(query).mappings()]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from . import events, leases, measurements, schema, studies, transitions, trials
+from . import events, leases, measurements, recoveries, schema, studies, transitions, trials
 from .database import Database
 from .engine import check_durable, create_engine
 from .location import parsed_url
@@ -18,6 +18,7 @@ from .records import (
     Lease,
     Proposal,
     QualityRecord,
+    RecoveryRecord,
     StudyRecord,
     StudyState,
     TrialRecord,
@@ -263,14 +264,39 @@ class Ledger:
             )
         )
 
+    # Recovered sub-networks
+
+    def put_recovery(self, record: RecoveryRecord) -> None:
+        """Stores a recovery in the place of an older one of the same sub-network, kind and recipe.
+
+        Raises:
+            UnknownStudyError: there is no such study.
+            UnknownTrialError: the study has no such trial.
+            ValueError: the kind is unknown, or a number is negative or not finite.
+        """
+        checked = recoveries.checked_recovery(record)
+        self._database.write(lambda connection: recoveries.put_recovery(connection, checked), idempotent=True)
+
+    def recovery(self, study_id: int, kind: str, key: str, recipe_sha256: str) -> RecoveryRecord | None:
+        """The recovery of a sub-network by a recipe."""
+        return self._database.read(
+            lambda connection: recoveries.read_recovery(connection, study_id, kind, key, recipe_sha256)
+        )
+
+    def recoveries(self, study_id: int) -> list[RecoveryRecord]:
+        """All recoveries of a study, oldest first."""
+        return self._database.read(lambda connection: recoveries.read_recoveries(connection, study_id))
+
     # Events
 
     def add_event(self, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> int:
         """Appends a line to the log and returns its id; raises UnknownStudyError."""
         return self._database.write(lambda connection: studies.log_event(connection, study_id, kind, payload))
 
-    def events(self, study_id: int | None, *, after: int = 0, limit: int = 1000) -> list[EventRecord]:
-        """Lines of a study with an id above `after`, oldest first; of all when `study_id` is None."""
+    def events(
+        self, study_id: int | None, *, after: int = 0, limit: int = 1000, kind: str | None = None
+    ) -> list[EventRecord]:
+        """Lines with an id above `after`, oldest first; of all studies, or kinds, where that is None."""
         return self._database.read(
-            lambda connection: events.read_events(connection, study_id, after=after, limit=limit)
+            lambda connection: events.read_events(connection, study_id, after=after, limit=limit, kind=kind)
         )

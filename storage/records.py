@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Completion = Literal["stored", "repeated", "conflict"]
 """What became of a result: written; known already and equal; refused, because the trial ended otherwise."""
+
+
+RecoveryKind = Literal["recovered", "random", "scratch"]
+RECOVERY_KINDS: tuple[RecoveryKind, ...] = get_args(RecoveryKind)
 
 
 class TrialState(StrEnum):
@@ -156,6 +160,38 @@ class LatencyRecord:
     quality_flag: str
     device: Mapping[str, Any]
     valid: bool
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecoveryRecord:
+    """A sub-network that was trained after the search, or a baseline trained at the same cost.
+
+    Attributes:
+        trial: number of the finalist; of a baseline, the finalist that it stands beside.
+        kind: `recovered`, `random` (another sub-network of about the size) or `scratch` (the same one from
+            random weights).
+        key: of the sub-network that was trained.
+        recipe: everything that decided the weights; `recipe_sha256` is its hash.
+        metrics_before: empty where nothing was measured.
+        weights_file: name within the study's folder of recovered weights.
+        created_at: set by the database.
+    """
+
+    study_id: int
+    trial: int
+    kind: RecoveryKind
+    key: str
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    recipe_sha256: str
+    metrics_before: Mapping[str, float]
+    metrics_after: Mapping[str, float]
+    passes: int
+    examples: int
+    seconds: float
+    weights_file: str
+    weights_sha256: str
     created_at: datetime | None = None
 
 

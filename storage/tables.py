@@ -172,6 +172,39 @@ latency = Table(
 )
 Index("nas_latency_measured", latency.c.target, latency.c.workload_sha256, latency.c.shape_key)
 
+recovery = Table(
+    "nas_recovery",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("study_id", RowId, ForeignKey("nas_study.id", ondelete="CASCADE"), nullable=False),
+    Column("trial", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("key", BoundedText(KEY_LENGTH), nullable=False),
+    Column("recipe_sha256", BoundedText(_SHA256_LENGTH), nullable=False),
+    Column("passes", RowId, nullable=False),
+    Column("examples", RowId, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("created_at", UtcSeconds, nullable=False),
+    Column("weights_file", BoundedText(NAME_LENGTH), nullable=False),
+    Column("weights_sha256", BoundedText(_SHA256_LENGTH), nullable=False),
+    Column("metrics_before", Metrics, nullable=False),
+    Column("metrics_after", Metrics, nullable=False),
+    Column("config", VerbatimJson, nullable=False),
+    Column("recipe", VerbatimJson, nullable=False),
+    UniqueConstraint("study_id", "kind", "key", "recipe_sha256", name="nas_recovery_recipe"),
+    ForeignKeyConstraint(
+        ["study_id", "trial"],
+        ["nas_trial.study_id", "nas_trial.number"],
+        ondelete="CASCADE",
+        name="nas_recovery_trial",
+    ),
+    CheckConstraint("kind IN ('recovered', 'random', 'scratch')", name="nas_recovery_kind"),
+    CheckConstraint("passes >= 0 AND examples >= 0 AND seconds >= 0", name="nas_recovery_cost_not_negative"),
+    _strict_json("metrics_before", "nas_recovery_before_finite"),
+    _strict_json("metrics_after", "nas_recovery_after_finite"),
+    sqlite_autoincrement=True,
+)
+
 event = Table(
     "nas_event",
     metadata,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -107,6 +108,21 @@ def test_an_older_database_is_refused_with_the_command_that_upgrades_it(url: str
     with pytest.raises(SchemaError, match=r"older schema 0000.*nas db upgrade") as error:
         Ledger.open(url)
     assert not error.value.is_newer
+
+
+def test_tables_of_an_earlier_revision_are_brought_to_the_newest_with_what_they_hold(url: str) -> None:
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with pytest.raises(SchemaError, match=r"older schema 0001.*nas db upgrade"):
+        Ledger.open(url)
+    assert upgrade_database(url) == ("0001", HEAD_REVISION)
+    with Ledger.open(url) as ledger:
+        assert ledger.recoveries(1) == []
 
 
 def test_tables_of_our_names_that_we_did_not_make_are_refused(url: str) -> None:
