@@ -20,7 +20,7 @@ def prune(case: Case, model: Any) -> Pruned:
         supernet = Supernet.from_model(model, task=case.task)
     except (ConfigError, UnsupportedModelError) as error:
         raise RefusedError(str(error)) from error
-    supernet.rank("magnitude")
+    supernet.rank("magnitude_l2")
     shape = supernet.shape
     layers = []
     for full in shape.layers:

@@ -14,9 +14,7 @@ from benchmarks.machine import use_one_thread
 from benchmarks.models import MINILM, TINY, random_model, random_supernet
 from benchmarks.table import Goal, Row, median_of, shown
 from nas.data import EncodedDataset
-from nas.training import Budget, TrainOptions, train_supernet
-from nas.training.strategies import Pass, Standard
-from search_spaces import SearchSpace, SubnetConfig
+from nas.training import Budget, Pass, Standard, Step, TrainOptions, train_supernet
 
 _GOAL: Final = Goal("<=", 1.05)
 _LENGTH: Final = 32
@@ -77,16 +75,14 @@ class _InTurn(Standard):
         self.own: list[tuple[float, float]] = []
         self.plain: list[tuple[float, float]] = []
 
-    def passes(
-        self, space: SearchSpace, full: SubnetConfig, generator: np.random.Generator
-    ) -> Sequence[Pass]:
+    def passes(self, step: Step) -> Sequence[Pass]:
         """The full network; called once a step, so that two calls enclose a whole step."""
         if self._started is not None:
             self.own.append(_since(self._started))
         start = _now()
         self._plain.step()
         self.plain.append(_since(start))
-        passes = super().passes(space, full, generator)
+        passes = super().passes(step)
         self._started = _now()
         return passes
 

@@ -26,6 +26,7 @@ from nas.errors import (
 _packages.check()
 
 if TYPE_CHECKING:
+    from nas.compensation import Compensation, Compensator, add_output_biases, compensate
     from nas.data import (
         EncodedDataset,
         Examples,
@@ -56,13 +57,24 @@ if TYPE_CHECKING:
     )
     from nas.export import export_subnet, push_to_hub, verify_folder
     from nas.families import register_family
-    from nas.study import Profile, Study, Trial, create_study, delete_study, load_study
+    from nas.recovery import RecoveryOptions, recover
+    from nas.study import (
+        Profile,
+        Recovery,
+        RecoveryReport,
+        Study,
+        Trial,
+        create_study,
+        delete_study,
+        load_study,
+    )
     from nas.supernet import Supernet
-    from nas.training import Budget, TrainingReport, TrainOptions, train_supernet
+    from nas.training import Budget, Distillation, Lora, Teacher, TrainingReport, TrainOptions, train_supernet
     from search_spaces import Costs, LayerUnits, SearchSpace, SubnetConfig, Workload
     from workers import LatencyProtocol, RayPool, SerialPool
 
 _MODULES = {
+    "nas.compensation": ("Compensation", "Compensator", "add_output_biases", "compensate"),
     "nas.data": (
         "EncodedDataset",
         "Examples",
@@ -93,17 +105,38 @@ _MODULES = {
     ),
     "nas.export": ("export_subnet", "push_to_hub", "verify_folder"),
     "nas.families": ("register_family",),
-    "nas.study": ("Profile", "Study", "Trial", "create_study", "delete_study", "load_study"),
+    "nas.recovery": ("RecoveryOptions", "recover"),
+    "nas.study": (
+        "Profile",
+        "Recovery",
+        "RecoveryReport",
+        "Study",
+        "Trial",
+        "create_study",
+        "delete_study",
+        "load_study",
+    ),
     "nas.supernet": ("Supernet",),
-    "nas.training": ("Budget", "TrainOptions", "TrainingReport", "train_supernet"),
+    "nas.training": (
+        "Budget",
+        "Distillation",
+        "Lora",
+        "Teacher",
+        "TrainOptions",
+        "TrainingReport",
+        "train_supernet",
+    ),
     "search_spaces": ("Costs", "LayerUnits", "SearchSpace", "SubnetConfig", "Workload"),
     "workers": ("LatencyProtocol", "RayPool", "SerialPool"),
 }
 __all__ = [
     "Budget",
+    "Compensation",
+    "Compensator",
     "ConfigError",
     "Costs",
     "DatasetEvaluator",
+    "Distillation",
     "EncodedDataset",
     "EvaluationFailedError",
     "Evaluator",
@@ -114,10 +147,14 @@ __all__ = [
     "LatencyProtocol",
     "LayerUnits",
     "LmEvalEvaluator",
+    "Lora",
     "NasError",
     "Profile",
     "Quality",
     "RayPool",
+    "Recovery",
+    "RecoveryOptions",
+    "RecoveryReport",
     "ScoreEvaluator",
     "SearchSpace",
     "SerialPool",
@@ -128,6 +165,7 @@ __all__ = [
     "Supernet",
     "Target",
     "TargetUnavailableError",
+    "Teacher",
     "TooManyFailuresError",
     "TrainOptions",
     "TrainingReport",
@@ -135,6 +173,8 @@ __all__ = [
     "UnsupportedModelError",
     "Workload",
     "__version__",
+    "add_output_biases",
+    "compensate",
     "create_study",
     "delete_study",
     "docstring_corpus",
@@ -155,6 +195,7 @@ __all__ = [
     "mask_texts",
     "pack_texts",
     "push_to_hub",
+    "recover",
     "register_family",
     "train_supernet",
     "verify_folder",

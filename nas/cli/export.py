@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -27,6 +27,32 @@ if TYPE_CHECKING:
     from nas.export import ExportReport, VerificationReport
     from nas.study import Study, Trial
 
+FormatsOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="LIST",
+        help="hf (always written), onnx, openvino; separated by commas. The config's unless given.",
+        show_default=False,
+    ),
+]
+WeightsOption: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="WHICH", help="auto: recovered ones if there are any; or supernet, or recovered."),
+]
+ShardSizeOption: TypeAlias = Annotated[
+    str, typer.Option(metavar="SIZE", help="Weights above it are split over several files.")
+]
+PushOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--push-to-hub",
+        metavar="OWNER/NAME",
+        help="Upload the folder to the Hugging Face hub once it is verified.",
+        show_default=False,
+    ),
+]
+
 _TRIAL = re.compile(r"(.+)@([0-9]{1,9})")
 
 
@@ -38,24 +64,10 @@ def export(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
     where: WhereOption = None,
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="LIST", help="hf (always written), onnx, openvino; separated by commas."
-        ),
-    ] = "hf",
-    max_shard_size: Annotated[
-        str, typer.Option(metavar="SIZE", help="Weights above it are split over several files.")
-    ] = "5GB",
-    push_to: Annotated[
-        str | None,
-        typer.Option(
-            "--push-to-hub",
-            metavar="OWNER/NAME",
-            help="Upload the folder to the Hugging Face hub once it is verified.",
-            show_default=False,
-        ),
-    ] = None,
+    formats: FormatsOption = None,
+    weights: WeightsOption = "auto",
+    max_shard_size: ShardSizeOption = "5GB",
+    push_to: PushOption = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     storage: StorageOption = DEFAULT_STORAGE,
@@ -73,14 +85,19 @@ def export(
     elif private:
         raise ConfigError("--private is for an upload; add --push-to-hub OWNER/NAME")
     with open_study(name, storage) as study:  # without weights, so that a wrong trial is told at once
-        trial = study.best(where or ()) if number is None else _trial(study, number)
+        if number is None:
+            trial = study.best(where or (), recovered=weights == "recovered")
+        else:
+            trial = _trial(study, number)
+        study_formats = _stored_formats(study)
     if out.is_text:
         note(f"exporting trial {trial.number}: {trial.architecture}")
     with open_study(name, storage, artifacts=artifacts) as study:
         report = study.export(
             trial.number,
             output,
-            formats=_names(formats),
+            weights=weights,
+            formats=study_formats if formats is None else _names(formats),
             max_shard_size=max_shard_size,
             overwrite=overwrite,
         )
@@ -137,6 +154,12 @@ def _parsed(source: str, where: list[str] | None) -> tuple[str, int | None]:
 
 def _names(formats: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in formats.split(",") if name.strip())
+
+
+def _stored_formats(study: Study) -> tuple[str, ...]:
+    """Those of the config that the study was run with; `hf` where it was made in Python."""
+    config = study.config or {}
+    return tuple(config.get("export", {}).get("formats", ("hf",)))
 
 
 def _trial(study: Study, number: int) -> Trial:

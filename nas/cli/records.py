@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
     from nas.errors import InfeasibleError
-    from nas.study import Profile, Study, Trial
+    from nas.study import Profile, Recovery, RecoveryReport, Study, Trial
 
 
 def trial_record(trial: Trial) -> dict[str, Any]:
@@ -27,6 +27,40 @@ def trial_record(trial: Trial) -> dict[str, Any]:
     }
 
 
+def recovery_record(recovery: Recovery, study: str) -> dict[str, Any]:
+    """A recovered sub-network or a baseline with both scores and what it cost."""
+    return {
+        "id": f"{study}@{recovery.trial}",
+        "trial": recovery.trial,
+        "kind": recovery.kind,
+        "key": recovery.key,
+        "num_parameters": recovery.costs["num_parameters"],
+        "before": dict(recovery.before),
+        "after": dict(recovery.after),
+        "summary": recovery.summary,
+        "passes": recovery.passes,
+        "examples": recovery.examples,
+        "seconds": recovery.seconds,
+        "weights_file": str(recovery.weights_file),
+        "weights_sha256": recovery.weights_sha256,
+    }
+
+
+def recoveries_record(report: RecoveryReport) -> dict[str, Any]:
+    """The outcome of a recovery, the best first."""
+    return {
+        "study": report.study,
+        "metric": report.metric,
+        "direction": report.direction,
+        "recovered": [recovery_record(one, report.study) for one in report.recovered],
+        "baselines": [recovery_record(one, report.study) for one in report.baselines],
+        "kendall_tau": report.kendall_tau,
+        "passes": report.passes,
+        "seconds": report.seconds,
+        "num_reused": report.num_reused,
+    }
+
+
 def front_record(snapshot: Snapshot) -> dict[str, Any]:
     """The outcome of a search."""
     return {
@@ -35,6 +69,7 @@ def front_record(snapshot: Snapshot) -> dict[str, Any]:
         "counts": snapshot.counts(),
         "front": [trial_record(trial) for trial in snapshot.front],
         "baselines": [trial_record(trial) for trial in snapshot.baselines],
+        "recovered": [trial_record(trial) for trial in snapshot.recovered],
         "full_model": dict(snapshot.full),
         "hypervolume": snapshot.hypervolume,
         "reference_point": dict(snapshot.reference),

@@ -25,6 +25,7 @@ class Snapshot:
         full: metrics of the full model as far as they are known.
         hypervolume: of the front as a share of the box between reference and ideal.
         reference: the hypervolume's reference by metric; empty while it is not known.
+        recovered: trials with the scores of their recovered weights, the best in the first objective first.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Snapshot:
     full: Mapping[str, float]
     hypervolume: float | None
     reference: Mapping[str, float]
+    recovered: tuple[Trial, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Number of trials by state, in the words of people; open ones together."""
@@ -46,10 +48,17 @@ class Snapshot:
 
 def snapshot_of(study: Study) -> Snapshot:
     """Read a study once."""
-    from nas.study.history import front_of, normalised_hypervolume, reference_point
-    from nas.study.study import baseline_of
+    from nas.study.history import (
+        baseline_of,
+        front_of,
+        minimised,
+        normalised_hypervolume,
+        reference_point,
+    )
+    from nas.study.recovery import recovered_trials
 
     trials, objectives = study.trials, study.objectives
+    recovered = recovered_trials([trial for trial in trials if trial.values is not None], study.recoveries)
     full = baseline_of(trials, study.spec)
     reference = reference_point(objectives, full)
     return Snapshot(
@@ -62,6 +71,7 @@ def snapshot_of(study: Study) -> Snapshot:
         full=full,
         hypervolume=normalised_hypervolume(trials, objectives, full),
         reference={} if reference is None else _by_metric(objectives, reference),
+        recovered=tuple(sorted(recovered, key=lambda t: minimised(t.values or (), objectives))),
     )
 
 

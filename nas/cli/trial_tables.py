@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ARROWS: Final = {"max": "↑", "min": "↓"}
 _PAIRED: Final = ("latency_ms", "latency_ratio")
+_UNRECOVERED: Final = "these scores are of the supernet's weights, not trained after pruning"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,24 @@ def print_front(out: Output, snapshot: Snapshot) -> None:
         print_trials(out, snapshot.baselines, [*columns, _baseline_column()])
     out.text()
     out.text(hypervolume_line(snapshot))
+    _print_recovered(out, snapshot, columns)
     if any(is_contended(trial.metrics) for trial in (*snapshot.front, *snapshot.baselines)):
         out.text("* measured while other work took the processor: less certain", style="dim")
     if any(not trial.is_feasible for trial in snapshot.baselines):
         out.text("† over a budget of the study", style="dim")
+
+
+def _print_recovered(out: Output, snapshot: Snapshot, columns: Sequence[TrialColumn]) -> None:
+    """Say that the scores above are of weights as they were cut, and show those of recovered ones."""
+    if not snapshot.recovered:
+        if snapshot.front:
+            out.text(f"{_UNRECOVERED}; `nas recover {snapshot.name}` trains the best and ranks them anew")
+        return
+    out.text(f"{_UNRECOVERED}.")
+    out.text()
+    out.text("Recovered: scores after a short training", style="bold")
+    out.text()
+    print_trials(out, snapshot.recovered, columns)
 
 
 def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialColumn]) -> None:

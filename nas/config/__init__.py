@@ -6,6 +6,7 @@ from nas.config.documents import load_toml, load_yaml
 from nas.config.durations import parse_duration
 from nas.config.loading import apply_overrides, json_schema, load_config, parse_config
 from nas.config.models import SearchConfig
+from nas.config.recovery import RecoverySection
 from nas.config.sections import (
     DataSection,
     EvaluationSection,
@@ -29,6 +30,7 @@ __all__ = [
     "ExportSection",
     "FinetuneSection",
     "ModelSection",
+    "RecoverySection",
     "SearchConfig",
     "SearchSection",
     "SpaceSection",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from nas.config.recovery import RecoverySection
 from nas.config.sections import (
     DataSection,
     EvaluationSection,
@@ -77,18 +78,23 @@ class SearchConfig(Section):
         default=(), max_length=32, description='budgets, e.g. ["num_parameters <= 0.6 * baseline"]'
     )
     search: SearchSection = Field(default=SearchSection(), description="sampler and budget")
+    recovery: RecoverySection | None = Field(
+        default=None, description="training of the best sub-networks after the search; null trains none"
+    )
     workers: WorkersSection = Field(default=WorkersSection(), description="where sub-networks are evaluated")
     storage: StorageSection = Field(default=StorageSection(), description="where results are kept")
     export: ExportSection = Field(default=ExportSection(), description="what is written in the end")
 
     @model_validator(mode="after")
     def _training_has_data(self) -> SearchConfig:
-        for key in ("finetune", "train"):
-            if getattr(self.supernet, key) is not None and self.data.train is None:
-                raise ValueError(
-                    f"supernet.{key} is set but data.train is not; "
-                    f"give data.train, or set supernet.{key} to null"
-                )
+        trainings = {
+            "supernet.finetune": self.supernet.finetune,
+            "supernet.train": self.supernet.train,
+            "recovery": self.recovery,
+        }
+        for key, section in trainings.items():
+            if section is not None and self.data.train is None:
+                raise ValueError(f"{key} is set but data.train is not; give data.train, or set {key} to null")
         return self
 
     def resolved(self) -> dict[str, Any]:

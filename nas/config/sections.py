@@ -127,7 +127,16 @@ class FinetuneSection(Section):
     passes: int = Field(
         default=500, ge=1, le=100_000_000, description="forward/backward passes to spend in all"
     )
+    examples: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000_000_000,
+        description="examples to spend in all, once a pass, instead of passes; null takes passes",
+    )
     batch_size: int = Field(default=32, ge=1, le=65_536, description="examples a pass")
+    accumulate: int = Field(
+        default=1, ge=1, le=65_536, description="batches that count as one, a pass each, to save memory"
+    )
     learning_rate: float = Field(default=1e-4, gt=0, lt=1, description="peak learning rate")
     precision: Precision = Field(
         default="auto", description="number format of the forward pass; auto takes the faster one"
@@ -137,18 +146,71 @@ class FinetuneSection(Section):
         max_length=100,
         description="weights whose name contains one of these stay as they are, e.g. [word_embeddings]",
     )
+    gradient_checkpointing: bool = Field(
+        default=False, description="computes activations again in the backward pass, to save memory"
+    )
+    deterministic: bool = Field(
+        default=False, description="only operations that give the same bits every time; slower on GPUs"
+    )
+
+
+class LoraSection(Section):
+    """Low-rank adapters, merged when the training ends."""
+
+    rank: int = Field(default=8, ge=1, le=4096, description="inner dimension of an adapter")
+    alpha: float = Field(default=16.0, gt=0, le=1e6, description="adapters are scaled by alpha / rank")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout of an adapter's input")
+    targets: tuple[Text, ...] = Field(
+        default=(), max_length=100, description="linear layers by a part of their name; empty takes all"
+    )
+
+
+class DistillationSection(Section):
+    """Weights of what a sub-network learns from its teacher."""
+
+    labels: float = Field(default=1.0, ge=0, le=1e6, description="weight of the labels; 0 for none")
+    logits: float = Field(default=1.0, ge=0, le=1e6, description="weight of the teacher's logits")
+    hidden: float = Field(default=0.0, ge=0, le=1e6, description="weight of the teacher's hidden states")
+    temperature: float = Field(default=1.0, gt=0, le=1000, description="that logits are divided by")
 
 
 class TrainSection(FinetuneSection):
     """How the supernet is trained."""
 
-    strategy: Literal["standard", "random", "sandwich", "sandwich_kd"] = Field(
-        default="sandwich_kd", description="which sub-networks a step trains"
+    strategy: Literal[
+        "standard",
+        "random",
+        "random_linear",
+        "ats",
+        "sandwich",
+        "kd",
+        "sandwich_kd",
+        "sorted",
+        "layerdrop",
+        "progressive",
+    ] = Field(default="sandwich_kd", description="which sub-networks a step trains")
+    random_subnets: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="random sub-networks a step of random, ats, sandwich, kd and sandwich_kd; null takes the "
+        "strategy's own number",
     )
-    passes: int = Field(
-        default=2000, ge=1, le=100_000_000, description="forward/backward passes to spend in all"
+    sampler: Literal["uniform", "stratified_params", "grid_params"] = Field(
+        default="uniform", description="how random sub-networks are drawn"
     )
-    temperature: float = Field(default=1.0, gt=0, le=1000, description="temperature of distillation")
+    trainable: Literal["all", "lora", "perp"] = Field(
+        default="all", description="all weights, low-rank adapters, or biases, norms and head"
+    )
+    lora: LoraSection = Field(default_factory=LoraSection, description="the adapters")
+    teacher: Literal["in-place", "frozen"] = Field(
+        default="in-place",
+        description="the full network of the same step, or a copy of it from before that teaches all passes",
+    )
+    distillation: DistillationSection = Field(
+        default_factory=DistillationSection, description="what is learnt from the teacher"
+    )
+    ranks: int = Field(default=1, ge=1, le=4096, description="processes that share each batch, by Ray Train")
 
 
 class SupernetSection(Section):
@@ -189,6 +251,18 @@ class DataSection(Section):
     limit: int | None = Field(default=None, ge=1, description="examples used of each file; null takes all")
 
 
+class CompensationSection(Section):
+    """What makes up for removed units and dropped blocks before a sub-network is scored."""
+
+    units: Literal["none", "bias", "lstsq", "lstsq_bias", "mask_scale"] = Field(
+        default="lstsq", description="what is done to projections that lost heads or neurons"
+    )
+    layers: Literal["drop", "merge", "linear_fit"] = Field(
+        default="drop", description="what is done for dropped blocks"
+    )
+    examples: int = Field(default=256, ge=1, le=10_000_000, description="calibration examples used")
+
+
 class EvaluationSection(Section):
     """How the quality of a sub-network is measured."""
 
@@ -201,6 +275,9 @@ class EvaluationSection(Section):
     precision: Precision = Field(
         default="auto",
         description="number format; auto takes bfloat16 where it is faster and scores the full model alike",
+    )
+    compensation: CompensationSection | None = Field(
+        default=None, description="closed-form compensation of sub-networks; null scores plain slices"
     )
 
 

@@ -41,18 +41,29 @@ supernet:
   calibration: 256            # examples used for the ranking
   finetune:                   # the full model, before the ranking: a fresh head needs it; null for none
     passes: 500
+    examples: null            # instead of passes: examples seen, once a pass
     batch_size: 32
+    accumulate: 1             # batches that count as one, a pass each, to save memory
     learning_rate: 1.0e-4
     precision: auto           # auto takes the faster of float32 and bfloat16
     frozen: []                # weights whose name contains one of these stay, e.g. [word_embeddings]
+    gradient_checkpointing: false  # true computes activations twice, to save memory
+    deterministic: false      # true takes only operations that give the same bits every time
   train:                      # the supernet, after the ranking; null searches it untrained
-    strategy: sandwich_kd     # standard, random, sandwich or sandwich_kd
+    # standard, random, random_linear, ats, sandwich, kd, sandwich_kd, sorted, layerdrop or progressive
+    strategy: sandwich_kd
     passes: 2000              # forward/backward passes in all
     batch_size: 32
     learning_rate: 1.0e-4
     precision: auto
     frozen: []
-    temperature: 1.0          # of distillation
+    random_subnets: null      # random sub-networks a step; null takes the strategy's own number
+    sampler: uniform          # of random sub-networks: uniform, stratified_params or grid_params
+    trainable: all            # all, lora (adapters, merged at the end) or perp (biases, norms and head)
+    lora: {rank: 8, alpha: 16.0, dropout: 0.0, targets: []}
+    teacher: in-place         # the full network of the same step; frozen: a copy of it from before
+    distillation: {labels: 1.0, logits: 1.0, hidden: 0.0, temperature: 1.0}
+    ranks: 1                  # processes that share each batch, by Ray Train
   checkpoint: null            # folder of a saved supernet to start from
 
 data:                         # local files; what they hold depends on the task: see docs/tasks.md
@@ -71,6 +82,7 @@ evaluation:
   metrics: []                 # e.g. [accuracy, f1]; empty takes the task's own
   batch_size: 64
   precision: auto             # bfloat16 where it is faster and scores the full model alike
+  compensation: null          # e.g. {units: lstsq, layers: drop}: see docs/compensation.md
 
 target:                       # the device that latency is measured on; `target: null` measures none
   name: local
@@ -99,6 +111,8 @@ search:
   parallel: 4                 # sub-networks proposed at once in deterministic mode
   # evaluated first; the full model always is
   enqueue: [full, smallest, middle, uniform_ladder, layer_drop, random]
+
+recovery: null                # e.g. {top: 5, passes: 500}: trains the best after the search, docs/recovery.md
 
 workers:
   kind: ray                   # ray: a Ray cluster; serial: this process

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from nas.compensation import Compensation, Recipe, recipe_of, weights_of
 from nas.data import Batch, BatchedDataset, EncodedDataset
 from nas.evaluation.evaluator import Evaluator, Quality
 from nas.evaluation.precision import choose_precision
@@ -35,18 +34,20 @@ class DatasetEvaluator(Evaluator):
         batch_size: examples a forward.
         precision: `auto` takes bfloat16 where it is faster here and the full model's score agrees with
             float32 within its 95 % interval.
+        compensation: what makes up for removed units and dropped blocks; None evaluates slices.
     """
 
     data: BatchedDataset
     metrics: tuple[str, ...] = ()
     batch_size: int = 64
     precision: Precision = "auto"
+    compensation: Compensation | None = None
+    recipe: Recipe | None = field(default=None, repr=False)
 
     @property
     def sha256(self) -> str:
         """See `Evaluator.sha256`."""
-        record = [self.data.sha256, self.metrics, self.precision]
-        return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+        return self.hashed(self.data.sha256, self.metrics, self.precision)
 
     @property
     def num_examples(self) -> int:
@@ -70,7 +71,8 @@ class DatasetEvaluator(Evaluator):
             precision = earlier.get("precision", "float32")
         if precision == "auto":
             precision = choose_precision(supernet, self.data, self.batch_size, names[0])
-        return replace(self, metrics=tuple(names), precision=precision)
+        recipe = recipe_of(supernet, self.compensation)
+        return replace(self, metrics=tuple(names), precision=precision, recipe=recipe)
 
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
         """See `Evaluator.factory`."""
@@ -100,6 +102,7 @@ class _DatasetWorker:
     def __init__(self, supernet: Supernet, evaluator: DatasetEvaluator) -> None:
         self._supernet = supernet
         self._evaluator = evaluator
+        self._weights = weights_of(evaluator.recipe, supernet)
         is_small = isinstance(evaluator.data, EncodedDataset)  # images are normalised anew, not kept
         self._batches = list(self._made()) if is_small else None
 
@@ -107,7 +110,8 @@ class _DatasetWorker:
         start = time.monotonic()
         evaluator, task = self._evaluator, task_of(self._supernet.task)
         batches = self._made() if self._batches is None else self._batches
-        with self._supernet.active(SubnetConfig.from_json(payload)) as model:
+        config = SubnetConfig.from_json(payload)
+        with self._supernet.active(config, self._weights(config)) as model:
             outcome = run(task, model, batches, len(evaluator.data), metrics=evaluator.metrics)
         outputs = outcome.predictions if task.labels in ("class", "number") else None
         return Quality(
@@ -129,8 +133,11 @@ def evaluate(
     *,
     metrics: tuple[str, ...] = (),
     batch_size: int = 64,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> dict[str, float]:
     """Metrics of a sub-network in the supernet's precision, the task's own unless named, and `loss`.
+
+    `weights` take the place of slices; see `Supernet.active`.
 
     Raises:
         ConfigError: the data or a metric does not fit the supernet's task.
@@ -140,7 +147,7 @@ def evaluate(
     task.check(data, supernet.model.config)
     names = tuple(task.metric_of(name).name for name in metrics or (task.metric,))
     batches = data.batches(batch_size, order="length")
-    with supernet.active(config) as model:
+    with supernet.active(config, weights) as model:
         return run(task, model, batches, len(data), metrics=names).values(names)
 
 

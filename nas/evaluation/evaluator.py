@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nas.compensation import Recipe
 from nas.evaluation.skeleton import Skeleton
 from nas.supernet import Supernet
 from workers import EvaluatorFactory
@@ -36,7 +39,14 @@ class Quality:
 
 
 class Evaluator(ABC):
-    """Measures quality: prepared by the driver, run by workers."""
+    """Measures quality: prepared by the driver, run by workers.
+
+    Attributes:
+        recipe: how its workers compensate sub-networks for what they lack, settled by `prepare`; None where
+            they evaluate slices.
+    """
+
+    recipe: Recipe | None = None
 
     @property
     @abstractmethod
@@ -74,4 +84,10 @@ class Evaluator(ABC):
 
     def describe(self) -> dict[str, Any]:
         """What a study records of it."""
-        return {"kind": type(self).__name__, "metrics": list(self.metrics), "examples": self.num_examples}
+        facts = {"kind": type(self).__name__, "metrics": list(self.metrics), "examples": self.num_examples}
+        return facts if self.recipe is None else {**facts, "compensation": self.recipe.describe()}
+
+    def hashed(self, *record: Any) -> str:
+        """Hash of what decides the results, compensation included."""
+        own = () if self.recipe is None else (self.recipe.sha256,)
+        return hashlib.sha256(json.dumps([*record, *own]).encode()).hexdigest()

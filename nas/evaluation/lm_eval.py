@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from nas.compensation import Compensation, Recipe, recipe_of, weights_of
 from nas.errors import ConfigError
 from nas.evaluation.evaluator import Evaluator, Quality
 from nas.evaluation.lm_tasks import LoadedTasks, contained, harness, load_tasks, metric_name
@@ -51,6 +52,7 @@ class LmEvalEvaluator(Evaluator):
         precision: of the weights; `stored` is that of the supernet.
         tokenizer: the supernet's unless given.
         allow_code: run Python that a task names, where you trust its author.
+        compensation: what makes up for removed units and dropped blocks; None evaluates slices.
     """
 
     tasks: tuple[str, ...]
@@ -62,8 +64,10 @@ class LmEvalEvaluator(Evaluator):
     precision: Precision = "stored"
     tokenizer: PreTrainedTokenizerBase | None = field(default=None, repr=False)
     allow_code: bool = False
+    compensation: Compensation | None = None
     identity: str = field(default="", repr=False)
     examples: int = field(default=1, repr=False)
+    recipe: Recipe | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if any(isinstance(names, str) for names in (self.tasks, self.metrics)):
@@ -80,8 +84,7 @@ class LmEvalEvaluator(Evaluator):
     @property
     def sha256(self) -> str:
         """See `Evaluator.sha256`."""
-        record = [self.identity, self.metrics, self.limit, self.num_fewshot, self.precision]
-        return hashlib.sha256(json.dumps(record).encode()).hexdigest()
+        return self.hashed(self.identity, self.metrics, self.limit, self.num_fewshot, self.precision)
 
     @property
     def num_examples(self) -> int:
@@ -122,6 +125,7 @@ class LmEvalEvaluator(Evaluator):
             tokenizer=tokenizer,
             identity=_identity(loaded, tokenizer),
             examples=loaded.num_examples,
+            recipe=recipe_of(supernet, self.compensation),
         )
 
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
@@ -150,6 +154,7 @@ class _LmEvalWorker:
         assert evaluator.tokenizer is not None
         self._supernet = supernet
         self._evaluator = evaluator
+        self._weights = weights_of(evaluator.recipe, supernet)
         self._tasks = evaluator.load()
         if _identity(self._tasks, evaluator.tokenizer) != evaluator.identity:
             raise ConfigError(
@@ -160,8 +165,11 @@ class _LmEvalWorker:
         self._lm = _language_model(supernet.model, evaluator.tokenizer, evaluator.batch_size)
 
     def __call__(self, payload: Mapping[str, Any]) -> Quality:
-        with self._supernet.active(SubnetConfig.from_json(payload)):
-            return _score(self._lm, self._tasks, self._evaluator)
+        start = time.monotonic()
+        config = SubnetConfig.from_json(payload)
+        with self._supernet.active(config, self._weights(config)):
+            quality = _score(self._lm, self._tasks, self._evaluator)
+        return replace(quality, seconds=time.monotonic() - start)
 
 
 def evaluate_model(

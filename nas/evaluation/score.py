@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nas.compensation import Compensation, Recipe, recipe_of, weights_of
 from nas.errors import ConfigError, EvaluationFailedError
 from nas.evaluation.evaluator import Evaluator, Quality
 from nas.evaluation.skeleton import Skeleton, assemble
@@ -37,17 +38,21 @@ class ScoreEvaluator(Evaluator):
         metrics: names that it must return; one number takes the first, `score` where none is named.
         version: state it when the function's result changes though its source does not, or when it has no
             source of its own; results are shared between studies by source and version.
+        compensation: what makes up for removed units and dropped blocks; None evaluates slices.
     """
 
     score: Score
     metrics: tuple[str, ...] = ()
     version: str = ""
+    compensation: Compensation | None = None
     identity: str = field(default="", repr=False)
+    recipe: Recipe | None = field(default=None, repr=False)
 
     @property
     def sha256(self) -> str:
         """See `Evaluator.sha256`."""
-        return hashlib.sha256(f"{self.identity}:{self.version}:{self.metrics}".encode()).hexdigest()
+        own = "" if self.recipe is None else f":{self.recipe.sha256}"
+        return hashlib.sha256(f"{self.identity}:{self.version}:{self.metrics}{own}".encode()).hexdigest()
 
     @property
     def num_examples(self) -> int:
@@ -56,13 +61,15 @@ class ScoreEvaluator(Evaluator):
 
     def prepare(self, supernet: Supernet, earlier: Mapping[str, Any] | None = None) -> ScoreEvaluator:
         """See `Evaluator.prepare`."""
-        del supernet, earlier
+        del earlier
         if not callable(self.score):
             raise ConfigError(f"score is {self.score!r}; give a function score(model) -> float or dict")
         return ScoreEvaluator(
             score=self.score,
             metrics=tuple(self.metrics),
             version=self.version,
+            compensation=self.compensation,
+            recipe=recipe_of(supernet, self.compensation),
             identity=_source_of(self.score, self.version),
         )
 
@@ -84,10 +91,12 @@ class _ScoreWorker:
     def __init__(self, supernet: Supernet, evaluator: ScoreEvaluator) -> None:
         self._supernet = supernet
         self._evaluator = evaluator
+        self._weights = weights_of(evaluator.recipe, supernet)
 
     def __call__(self, payload: Mapping[str, Any]) -> Quality:
         start = time.monotonic()
-        with self._supernet.active(SubnetConfig.from_json(payload)) as model, torch.no_grad():
+        config = SubnetConfig.from_json(payload)
+        with self._supernet.active(config, self._weights(config)) as model, torch.no_grad():
             answer = self._evaluator.score(model)
         metrics = checked_metrics(answer, self._evaluator.metrics)
         return Quality(metrics=metrics, examples=1, seconds=time.monotonic() - start)

@@ -10,6 +10,7 @@ from torch import nn
 from nas.errors import UnsupportedModelError
 from nas.families.family import Block, Family, Weight, equal_layers
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import EMBEDDING_NORM, POST_NORM
 from search_spaces import LayerShape, LayerUnits
 from search_spaces.shape import Part, Tokens
 from search_spaces.units import count
@@ -66,6 +67,7 @@ class BartFamily(Family):
     """BART: norms after each sub-layer."""
 
     model_types: ClassVar[tuple[str, ...]] = ("bart",)
+    stream = POST_NORM
     blocks = (
         _stack(
             "encoder.layers", ("self_attn",), _attention("self_attn", "source", "source") | _ffn("source")
@@ -161,6 +163,7 @@ class MBartFamily(BartFamily):
     """mBART: norms before each sub-layer."""
 
     model_types: ClassVar[tuple[str, ...]] = ("mbart",)
+    stream = EMBEDDING_NORM
     norms = ("encoder.layer_norm", "decoder.layer_norm")
 
     def last_norm(self, decoder: Any) -> nn.LayerNorm:

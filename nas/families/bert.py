@@ -9,6 +9,7 @@ from torch import nn
 
 from nas.families.family import Block, Family, Symbol, Weight
 from nas.families.stand_ins import PassedMixer, PassedOutput, Skipped
+from nas.families.stream import POST_NORM
 from search_spaces import LayerUnits
 
 
@@ -16,6 +17,7 @@ class BertFamily(Family):
     """BERT (MiniLM is one) and RoBERTa."""
 
     model_types: ClassVar[tuple[str, ...]] = ("bert", "roberta")
+    stream = POST_NORM
     blocks = (
         Block(
             path="encoder.layer",

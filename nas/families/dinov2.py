@@ -10,7 +10,15 @@ from typing import Any, ClassVar, Final
 from nas.errors import UnsupportedModelError
 from nas.families.family import Block, Family, Weight, equal_layers
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
-from nas.families.vit import ATTENTION_WEIGHTS, IMAGE_WEIGHTS, MLP_WEIGHTS, head_dim, image_facts
+from nas.families.stream import ResidualStream
+from nas.families.vit import (
+    ATTENTION_WEIGHTS,
+    IMAGE_EMBEDDINGS,
+    IMAGE_WEIGHTS,
+    MLP_WEIGHTS,
+    head_dim,
+    image_facts,
+)
 from search_spaces import LayerShape, LayerUnits, ModelShape
 from search_spaces.portability import ratio_width
 from search_spaces.shape import FfnRule
@@ -51,6 +59,23 @@ class Dinov2Family(Family):
     """DINOv2 with ordinary or gated feed-forward networks."""
 
     model_types: ClassVar[tuple[str, ...]] = ("dinov2",)
+    stream = ResidualStream(
+        embeddings=IMAGE_EMBEDDINGS,
+        readers=(
+            {
+                "norm1": tuple(f"attention.{name}_proj" for name in "qkv"),
+                "norm2": ("mlp.fc1", "mlp.gate_proj", "mlp.up_proj"),
+            },
+        ),
+        outer_readers={"layernorm": r"classifier\.weight"},
+        has_layer_norms=True,
+        scales=(
+            {
+                "layer_scale1.lambda1": ("attention.o_proj",),
+                "layer_scale2.lambda1": ("mlp.fc2", "mlp.down_proj"),
+            },
+        ),
+    )
     blocks = (_BLOCK,)
     weights: ClassVar[Mapping[str, Weight]] = {
         **IMAGE_WEIGHTS,

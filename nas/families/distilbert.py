@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import POST_NORM
 
 
 class DistilBertFamily(Family):
     """DistilBERT, with learned or sinusoidal positions."""
 
     model_types: ClassVar[tuple[str, ...]] = ("distilbert",)
+    stream = POST_NORM
     blocks = (
         Block(
             path="transformer.layer",

@@ -15,6 +15,7 @@ from torch import nn
 
 from nas.elastic import full_size
 from nas.errors import UnsupportedModelError
+from nas.families.stream import UNDESCRIBED, ResidualStream
 from search_spaces import LayerShape, LayerUnits, ModelShape, Segment, TensorLayout
 from search_spaces.shape import Part, Tokens
 from search_spaces.units import count
@@ -91,6 +92,7 @@ class Family:
         ffn_entry: the config's name of the FFN width.
         is_causal: generates with a key-value cache.
         limits: what is not elastic, with the reason, by dimension; for the docs and the search space.
+        stream: what a rotation of the residual stream needs, or why there can be none.
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -101,6 +103,7 @@ class Family:
     ffn_entry: ClassVar[str] = "intermediate_size"
     is_causal: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    stream: ClassVar[ResidualStream | str] = UNDESCRIBED
 
     def layer_shapes(self, config: Any) -> tuple[LayerShape, ...]:
         """Full sizes of all blocks, an encoder's before its decoder's; by a config's usual entries."""

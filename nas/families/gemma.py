@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final
 from torch import nn
 
 from nas.families.family import Weight, base_prefix
-from nas.families.llama import LlamaFamily
+from nas.families.llama import LLAMA_STREAM, LlamaFamily
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
 
 _LLAMA: Final = LlamaFamily.blocks[0]
 
@@ -19,6 +20,7 @@ class GemmaFamily(LlamaFamily):
     """Gemma 1: Llama's blocks, norms that multiply by `1 + weight`."""
 
     model_types: ClassVar[tuple[str, ...]] = ("gemma",)
+    stream: ClassVar[ResidualStream | str] = replace(LLAMA_STREAM, norm_offset=1.0)
 
     def facts(self, config: Any) -> Mapping[str, Any]:
         """Its config has no rule that binds heads and hidden size."""
@@ -47,6 +49,10 @@ class Gemma2Family(GemmaFamily):
     """Gemma 2 and the text part of Gemma 3: each sub-layer has a norm before and one after it."""
 
     model_types: ClassVar[tuple[str, ...]] = ("gemma2", "gemma3_text")
+    stream = (
+        "each of its sub-layers ends in a norm, whose weights scale single channels of what the residual "
+        "stream gets, so that no rotation goes through them"
+    )
     blocks = (
         replace(
             _LLAMA,

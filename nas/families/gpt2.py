@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from nas.errors import UnsupportedModelError
 from nas.families.family import Block, Family, Weight, equal_layers
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
 from search_spaces import LayerShape
 
 
@@ -15,6 +16,12 @@ class Gpt2Family(Family):
     """GPT-2 (DistilGPT-2 is one)."""
 
     model_types: ClassVar[tuple[str, ...]] = ("gpt2",)
+    stream = ResidualStream(
+        embeddings=r"(wte|wpe)\.weight",
+        readers=({"ln_1": ("attn.c_attn",), "ln_2": ("mlp.c_fc",)},),
+        outer_readers={"ln_f": r"(lm_head|score|classifier|qa_outputs)\.weight"},
+        has_layer_norms=True,
+    )
     blocks = (
         Block(
             path="h",

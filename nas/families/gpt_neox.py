@@ -7,12 +7,24 @@ from typing import ClassVar
 
 from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
 
 
 class GptNeoxFamily(Family):
     """GPT-NeoX with parallel or sequential residuals; each sub-layer has a norm of its own in both."""
 
     model_types: ClassVar[tuple[str, ...]] = ("gpt_neox",)
+    stream = ResidualStream(
+        embeddings=r"embed_in\.weight",
+        readers=(
+            {
+                "input_layernorm": ("attention.query_key_value",),
+                "post_attention_layernorm": ("mlp.dense_h_to_4h",),
+            },
+        ),
+        outer_readers={"final_layer_norm": r"(lm_head|score|classifier|qa_outputs)\.weight"},
+        has_layer_norms=True,
+    )
     blocks = (
         Block(
             path="layers",

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
+
+LLAMA_STREAM: Final = ResidualStream(
+    embeddings=r"embed_tokens\.weight",
+    readers=(
+        {
+            "input_layernorm": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            "post_attention_layernorm": ("mlp.gate_proj", "mlp.up_proj"),
+        },
+    ),
+    outer_readers={"norm": r"(lm_head|score)\.weight"},
+)
 
 
 class LlamaFamily(Family):
@@ -54,6 +66,7 @@ class LlamaFamily(Family):
         r"score\.bias": Weight(("fixed",)),
     }
     norms = ("norm",)
+    stream: ClassVar[ResidualStream | str] = LLAMA_STREAM
     has_head_dim = True
     is_causal = True
 

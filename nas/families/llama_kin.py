@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from nas.errors import UnsupportedModelError
 from nas.families.family import Weight
-from nas.families.llama import LlamaFamily
+from nas.families.llama import LLAMA_STREAM, LlamaFamily
 
 #: StarCoder2 and StableLM have layer norms where Llama has norms without bias.
 _NORM_BIASES: Final[Mapping[str, Weight]] = {
@@ -33,6 +33,11 @@ class StarCoder2Family(LlamaFamily):
     """StarCoder2: layer norms, and an FFN without a gate."""
 
     model_types: ClassVar[tuple[str, ...]] = ("starcoder2",)
+    stream = replace(
+        LLAMA_STREAM,
+        readers=({**LLAMA_STREAM.readers[0], "post_attention_layernorm": ("mlp.c_fc",)},),
+        has_layer_norms=True,
+    )
     blocks = (
         replace(
             LlamaFamily.blocks[0],
@@ -54,6 +59,7 @@ class StableLmFamily(LlamaFamily):
     """StableLM with sequential residuals: layer norms, and positions in a part of each head."""
 
     model_types: ClassVar[tuple[str, ...]] = ("stablelm",)
+    stream = replace(LLAMA_STREAM, has_layer_norms=True)
     blocks = (
         replace(
             LlamaFamily.blocks[0],

@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 
 from nas.families.family import Block, Family, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import EMBEDDING_NORM
 
 
 class ModernBertFamily(Family):
     """ModernBERT. Its first block has no attention norm: the embeddings' norm is the one before it."""
 
     model_types: ClassVar[tuple[str, ...]] = ("modernbert",)
+    stream = EMBEDDING_NORM
     blocks = (
         Block(
             path="layers",

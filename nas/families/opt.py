@@ -10,6 +10,7 @@ from torch import nn
 from nas.errors import UnsupportedModelError
 from nas.families.family import Block, Family, Symbol, Weight
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
 from search_spaces import LayerUnits
 
 
@@ -17,6 +18,19 @@ class OptFamily(Family):
     """OPT; its 350M model alone is post-norm, and projects narrower embeddings."""
 
     model_types: ClassVar[tuple[str, ...]] = ("opt",)
+    stream = ResidualStream(
+        embeddings=r"decoder\.(embed_tokens|embed_positions|project_in)\.weight",
+        readers=(
+            {
+                "self_attn_layer_norm": tuple(f"self_attn.{name}_proj" for name in "qkv"),
+                "final_layer_norm": ("fc1",),
+            },
+        ),
+        outer_readers={
+            "decoder.final_layer_norm": r"(decoder\.project_out|lm_head|score|qa_outputs)\.weight"
+        },
+        has_layer_norms=True,
+    )
     blocks = (
         Block(
             path="decoder.layers",

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from nas.families.family import Block, Weight
-from nas.families.llama import LlamaFamily
+from nas.families.llama import LLAMA_STREAM, LlamaFamily
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
 
 
 class PhiFamily(LlamaFamily):
     """Phi-1, Phi-1.5 and Phi-2."""
 
     model_types: ClassVar[tuple[str, ...]] = ("phi",)
+    stream = ResidualStream(
+        embeddings=r"embed_tokens\.weight",
+        readers=({"input_layernorm": (*(f"self_attn.{name}_proj" for name in "qkv"), "mlp.fc1")},),
+        outer_readers={"final_layernorm": r"(lm_head|score)\.weight"},
+        has_layer_norms=True,
+    )
     blocks = (
         Block(
             path="layers",
@@ -62,6 +70,15 @@ class Phi3Family(LlamaFamily):
     """Phi-3, Phi-3.5 and Phi-4: Llama with fused projections."""
 
     model_types: ClassVar[tuple[str, ...]] = ("phi3",)
+    stream = replace(
+        LLAMA_STREAM,
+        readers=(
+            {
+                "input_layernorm": ("self_attn.qkv_proj",),
+                "post_attention_layernorm": ("mlp.gate_up_proj",),
+            },
+        ),
+    )
     blocks = (
         Block(
             path="layers",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from torch import nn
 
 from nas.errors import UnsupportedModelError
 from nas.families.family import Block, Family, Weight, equal_layers
 from nas.families.stand_ins import PassedBiasedMixer, Skipped
+from nas.families.stream import ResidualStream
 from search_spaces import LayerShape, LayerUnits
 from search_spaces.shape import Tokens
 from search_spaces.units import count
+
+_SELF_ATTENTION: Final = tuple(f"layer.0.SelfAttention.{name}" for name in "qkv")
 
 
 def _attention(path: str, tokens: Tokens, attended: Tokens) -> dict[str, Weight]:
@@ -39,10 +42,30 @@ def _ffn(path: str, tokens: Tokens) -> dict[str, Weight]:
     }
 
 
+def _gates(number: int) -> tuple[str, ...]:
+    """Modules that read a feed-forward sub-layer's norm, plain or gated."""
+    return tuple(f"layer.{number}.DenseReluDense.{name}" for name in ("wi", "wi_0", "wi_1"))
+
+
 class T5Family(Family):
     """T5 (Flan-T5 is one) and mT5."""
 
     model_types: ClassVar[tuple[str, ...]] = ("t5", "mt5")
+    stream = ResidualStream(
+        embeddings=r"(shared|encoder\.embed_tokens|decoder\.embed_tokens)\.weight",
+        readers=(
+            {"layer.0.layer_norm": _SELF_ATTENTION, "layer.1.layer_norm": _gates(1)},
+            {
+                "layer.0.layer_norm": _SELF_ATTENTION,
+                "layer.1.layer_norm": ("layer.1.EncDecAttention.q",),
+                "layer.2.layer_norm": _gates(2),
+            },
+        ),
+        outer_readers={
+            "encoder.final_layer_norm": r"decoder\.block\.\d+\.layer\.1\.EncDecAttention\.[kv]\.weight",
+            "decoder.final_layer_norm": r"(lm_head|qa_outputs|classification_head\.dense)\.weight",
+        },
+    )
     limits: ClassVar[Mapping[str, str]] = {
         "heads": "the same in all kept blocks, and the first block of each stack keeps its attention, since "
         "it makes the position biases of all blocks"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 from nas.families.family import Block, Family, Symbol, Weight, equal_layers
 from nas.families.stand_ins import Skipped, Zero, ZeroMixer
+from nas.families.stream import ResidualStream
 from search_spaces import LayerShape, LayerUnits
 from search_spaces.units import count
 
@@ -34,12 +35,27 @@ IMAGE_WEIGHTS: Final[Mapping[str, Weight]] = {
     r"embeddings\.patch_embeddings\.projection\.bias": Weight(("hidden",)),
     r"layernorm\.(weight|bias)": Weight(("hidden",)),
 }
+#: Weights that begin the residual stream.
+IMAGE_EMBEDDINGS: Final = (
+    r"embeddings\.(\w+_token|position_embeddings|patch_embeddings\.projection\.(weight|bias))"
+)
 
 
 class VitFamily(Family):
     """ViT and DeiT, whose images get a distillation token too."""
 
     model_types: ClassVar[tuple[str, ...]] = ("vit", "deit")
+    stream = ResidualStream(
+        embeddings=IMAGE_EMBEDDINGS,
+        readers=(
+            {
+                "layernorm_before": tuple(f"attention.{name}_proj" for name in "qkv"),
+                "layernorm_after": ("mlp.fc1",),
+            },
+        ),
+        outer_readers={"layernorm": r"((cls_|distillation_)?classifier|decoder\.0)\.weight"},
+        has_layer_norms=True,
+    )
     blocks = (
         Block(
             path="layers",

@@ -15,6 +15,10 @@ class WhisperFamily(BartFamily):
     """Whisper: two convolutions, then mBART's blocks."""
 
     model_types: ClassVar[tuple[str, ...]] = ("whisper",)
+    stream = (
+        "it begins behind the activation function of a convolution, which works channel by channel, so that "
+        "no rotation goes through it"
+    )
     weights: ClassVar[Mapping[str, Weight]] = {
         # The first convolution sees two frames for each one that the second leaves.
         r"encoder\.conv1\.weight": Weight(("hidden", "fixed", "fixed"), tokens="source", repeats=2),

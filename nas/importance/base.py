@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from nas.families import Family
+from nas.families.family import base_prefix
+from nas.progress import Progress, no_progress
 from nas.tasks import Task
-from search_spaces import ModelShape, SubnetConfig
+from search_spaces import ModelShape, SubnetConfig, TensorLayout
 
 AxisName = Literal["hidden", "heads", "ffn", "layers"]
 
@@ -42,12 +44,32 @@ class Scores:
         heads: for each layer `(num_attention_heads,)`, query heads in the model's order.
         ffn: for each layer `(intermediate_size,)`.
         layers: `(num_hidden_layers,)`.
+        sublayers: `(2 * num_hidden_layers,)`, attention and feed-forward of each layer in turn; from the
+            methods alone that tell them apart.
     """
 
     hidden: np.ndarray | None = None
     heads: Sequence[np.ndarray] | None = None
     ffn: Sequence[np.ndarray] | None = None
     layers: np.ndarray | None = None
+    sublayers: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Passes of one batch each through the model, or through a sub-network of it.
+
+    Attributes:
+        forward: calls of the forward.
+        backward: gradients taken.
+    """
+
+    forward: int = 0
+    backward: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        """Both together."""
+        return Cost(forward=self.forward + other.forward, backward=self.backward + other.backward)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +93,14 @@ class Subject:
         heads = [(layer.get_submodule(path), "heads") for path in block.attention_outputs]
         return [*heads, (layer.get_submodule(block.ffn_output), "ffn")]  # type: ignore[list-item]
 
+    def output_layouts(self, index: int) -> list[TensorLayout]:
+        """Layouts of the weights of `outputs`, in its order."""
+        block = self.family.block_of(self.shape, index)
+        within = index - self.shape.stacks[self.stack_of(index)].start
+        path = f"{base_prefix(self.model)}{block.path}.{within}"
+        names = (*block.attention_outputs, block.ffn_output)
+        return [self.shape.by_name[f"{path}.{name}.weight"] for name in names]
+
     def stack_of(self, index: int) -> int:
         """Number of the stack that a block lies in."""
         return int(0 < self.shape.num_encoder_layers <= index)
@@ -81,16 +111,58 @@ class Importance(ABC):
 
     Attributes:
         name: the name it is configured by.
+        source: the work that it is from.
         axes: what it scores.
         needs_batches: whether it runs the model on calibration data.
         needs_labels: whether that data must be labelled.
+        passes: its cost in words for `B` batches and `L` layers, for the docs.
     """
 
     name: ClassVar[str]
+    source: ClassVar[str]
     axes: ClassVar[frozenset[AxisName]]
     needs_batches: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
+    passes: ClassVar[tuple[str, str]] = ("0", "0")
 
     @abstractmethod
-    def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+    def cost(self, num_batches: int, shape: ModelShape) -> Cost:
+        """Passes that `score` makes."""
+
+    @abstractmethod
+    def score(
+        self,
+        subject: Subject,
+        batches: Sequence[CalibrationBatch],
+        *,
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> Scores:
         """Score every axis of `axes`; the model is left as it was."""
+
+
+class Static(Importance):
+    """A method that needs no calibration data."""
+
+    needs_batches = False
+
+    @abstractmethod
+    def score_units(self, subject: Subject, seed: int) -> Scores:
+        """Score every axis of `axes`."""
+
+    def cost(self, num_batches: int, shape: ModelShape) -> Cost:
+        """None."""
+        del num_batches, shape
+        return Cost()
+
+    def score(
+        self,
+        subject: Subject,
+        batches: Sequence[CalibrationBatch],
+        *,
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> Scores:
+        """Batches are ignored."""
+        del batches, progress
+        return self.score_units(subject, seed)

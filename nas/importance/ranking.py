@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from nas.elastic import AxisOrders
 from nas.errors import ConfigError
-from nas.importance.base import AxisName, CalibrationBatch, Importance, Scores, Subject
+from nas.importance.base import AxisName, CalibrationBatch, Cost, Importance, Scores, Subject
+from nas.importance.calibration import Observing, observe, shared_cost
 from nas.importance.registry import importance_of
+from nas.progress import Progress, no_progress
 from search_spaces import ModelShape
 
 AXES: Final[tuple[AxisName, ...]] = ("hidden", "heads", "ffn", "layers")
@@ -32,11 +34,13 @@ class Ranking:
         orders: how weights are permuted.
         layer_order: layers from the most to the least important; they are dropped from its end, never moved.
         methods: the importance method of each axis that was ranked.
+        cost: passes that were made.
     """
 
     orders: AxisOrders
     layer_order: tuple[int, ...]
     methods: Mapping[AxisName, str]
+    cost: Cost = field(default_factory=Cost)
 
 
 def rank_units(
@@ -46,6 +50,7 @@ def rank_units(
     *,
     layer_order: tuple[int, ...],
     seed: int = 0,
+    progress: Progress = no_progress,
 ) -> Ranking:
     """Score a full model and order its units.
 
@@ -55,38 +60,66 @@ def rank_units(
         batches: calibration data, for the methods that need it.
         layer_order: kept where no method scores layers.
         seed: for random scores.
+        progress: told as batches pass and blocks are removed.
 
     Raises:
         ConfigError: unknown method or axis, a method that does not score its axis, data missing, or scores
             that are not finite.
     """
     methods = _methods_by_axis(importance)
-    scores: dict[str, Scores] = {}
-    for name in sorted(set(methods.values())):
-        method = importance_of(name)
-        _check_batches(method, batches)
-        scores[name] = method.score(subject, batches, seed=seed)
-        _check_finite(name, scores[name])
-    shape = subject.shape
-    heads: Mapping[int, np.ndarray] = {}
-    queries: Mapping[int, np.ndarray] = {}
-    if "heads" in methods:
-        head_scores = scores[methods["heads"]].heads
-        assert head_scores is not None
-        heads, queries = order_heads(head_scores, shape)
-    ffn_scores = scores[methods["ffn"]].ffn if "ffn" in methods else None
-    hidden_scores = scores[methods["hidden"]].hidden if "hidden" in methods else None
-    layer_scores = scores[methods["layers"]].layers if "layers" in methods else None
+    names = sorted(set(methods.values()))
+    scores = score_units(subject, names, batches, seed=seed, progress=progress)
+    of_axis = {axis: getattr(scores[name], axis) for axis, name in methods.items()}
+    heads, queries = order_heads(of_axis["heads"], subject.shape) if "heads" in of_axis else ({}, {})
+    layers = of_axis.get("layers")
     return Ranking(
         orders=AxisOrders(
-            hidden=None if hidden_scores is None else best_first(hidden_scores),
+            hidden=best_first(of_axis["hidden"]) if "hidden" in of_axis else None,
             heads=heads,
             queries=queries,
-            ffn={} if ffn_scores is None else {i: best_first(row) for i, row in enumerate(ffn_scores)},
+            ffn={index: best_first(row) for index, row in enumerate(of_axis.get("ffn", ()))},
         ),
-        layer_order=layer_order if layer_scores is None else tuple(int(i) for i in best_first(layer_scores)),
+        layer_order=layer_order if layers is None else tuple(int(i) for i in best_first(layers)),
         methods=methods,
+        cost=scoring_cost(names, len(batches), subject.shape),
     )
+
+
+def score_units(
+    subject: Subject,
+    names: Sequence[str],
+    batches: Sequence[CalibrationBatch],
+    *,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> dict[str, Scores]:
+    """Scores of several methods by name; those that only watch the model share one pass over the batches.
+
+    Raises:
+        ConfigError: unknown method, data missing, or scores that are not finite.
+    """
+    methods = [importance_of(name) for name in dict.fromkeys(names)]
+    for method in methods:
+        _check_batches(method, batches)
+    observing = [method for method in methods if isinstance(method, Observing)]
+    scores = observe(subject, observing, batches, progress=progress) if observing else {}
+    for method in methods:
+        if method.name not in scores:
+            scores[method.name] = method.score(subject, batches, seed=seed, progress=progress)
+        _check_finite(method.name, scores[method.name])
+    return scores
+
+
+def scoring_cost(names: Sequence[str], num_batches: int, shape: ModelShape) -> Cost:
+    """Passes of `score_units`.
+
+    Raises:
+        ConfigError: unknown method.
+    """
+    methods = [importance_of(name) for name in dict.fromkeys(names)]
+    observing = [method for method in methods if isinstance(method, Observing)]
+    alone = [method.cost(num_batches, shape) for method in methods if not isinstance(method, Observing)]
+    return sum(alone, start=shared_cost(observing, num_batches))
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:
@@ -136,7 +169,7 @@ def _methods_by_axis(importance: str | Mapping[str, str]) -> dict[AxisName, str]
 def _check_batches(method: Importance, batches: Sequence[CalibrationBatch]) -> None:
     if method.needs_batches and not batches:
         raise ConfigError(
-            f"importance {method.name} needs calibration data; give batches, or choose magnitude"
+            f"importance {method.name} needs calibration data; give batches, or choose magnitude_l2"
         )
     if method.needs_labels and any(batch.labels is None for batch in batches):
         raise ConfigError(f"importance {method.name} needs labelled calibration data")

@@ -2,67 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
-import torch
 
-from nas.elastic import full_size
-from nas.importance.base import CalibrationBatch, Importance, Scores, Subject
-from search_spaces import ModelShape, TensorLayout
-from search_spaces.shape import Axis
+from nas.importance.base import Scores, Static, Subject
+from nas.importance.units import UnitSums, own_weights
 
 
-class Magnitude(Importance):
-    """Root of the sum of squares over all weights coupled to a unit.
+class MagnitudeL1(Static):
+    """Sum of the absolute values of all weights coupled to a unit; layers by their mean absolute weight.
 
-    Source: Li et al. 2017 (arXiv 1608.08710) for filters, over coupled groups as in Ma et al. 2023
-    (LLM-Pruner). Layers are scored by the mean square of their weights.
+    Over coupled groups as in Ma et al. 2023 (LLM-Pruner).
     """
 
-    name = "magnitude"
+    name = "magnitude_l1"
+    source = "Li et al. 2017, arXiv 1608.08710"
     axes = frozenset({"hidden", "heads", "ffn", "layers"})
-    needs_batches = False
 
-    def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
-        """Batches and seed are ignored."""
-        del batches, seed
-        shape = subject.shape
-        hidden = np.zeros(shape.hidden_size)
-        heads = [np.zeros(full.num_attention_heads) for full in shape.layers]
-        ffn = [np.zeros(full.intermediate_size) for full in shape.layers]
-        layers, sizes = np.zeros(shape.num_hidden_layers), np.zeros(shape.num_hidden_layers)
-        for layout, squares in _squares(subject):
-            for axis, sums in _sums_by_axis(layout, squares, shape):
-                if axis == "hidden":
-                    hidden += sums
-                elif axis == "queries" and layout.layer is not None:
-                    heads[layout.layer] += sums
-                elif axis == "heads" and layout.layer is not None:
-                    heads[layout.layer] += np.repeat(sums, shape.layers[layout.layer].queries_per_head)
-                elif axis == "ffn" and layout.layer is not None:
-                    ffn[layout.layer] += sums
-            if layout.layer is not None:
-                layers[layout.layer] += float(squares.sum(dtype=torch.float64))
-                sizes[layout.layer] += squares.numel()
+    def score_units(self, subject: Subject, seed: int) -> Scores:
+        """Seed is ignored."""
+        del seed
+        sums = UnitSums(subject.shape)
+        for layout, weight in own_weights(subject):
+            sums.add(layout, weight.abs())
+        return Scores(hidden=sums.hidden, heads=sums.heads, ffn=sums.ffn, layers=sums.layers / sums.sizes)
+
+
+class MagnitudeL2(Static):
+    """Root of the sum of squares of all weights coupled to a unit; layers by their mean square.
+
+    Over coupled groups as in Ma et al. 2023 (LLM-Pruner).
+    """
+
+    name = "magnitude_l2"
+    source = "Li et al. 2017, arXiv 1608.08710"
+    axes = frozenset({"hidden", "heads", "ffn", "layers"})
+
+    def score_units(self, subject: Subject, seed: int) -> Scores:
+        """Seed is ignored."""
+        del seed
+        sums = _squares(subject)
         return Scores(
-            hidden=np.sqrt(hidden),
-            heads=[np.sqrt(row) for row in heads],
-            ffn=[np.sqrt(row) for row in ffn],
-            layers=layers / sizes,
+            hidden=np.sqrt(sums.hidden),
+            heads=[np.sqrt(row) for row in sums.heads],
+            ffn=[np.sqrt(row) for row in sums.ffn],
+            layers=sums.layers / sums.sizes,
         )
 
 
-class RandomImportance(Importance):
+class Lamp(Static):
+    """Squared magnitude of a unit over that of all units of its layer that are not smaller.
+
+    It orders a layer's units as `magnitude_l2` does; what differs is how layers compare.
+    """
+
+    name = "lamp"
+    source = "Lee et al. 2021, arXiv 2010.07611, for coupled groups in place of single weights"
+    axes = frozenset({"heads", "ffn"})
+
+    def score_units(self, subject: Subject, seed: int) -> Scores:
+        """Seed is ignored."""
+        del seed
+        sums = _squares(subject)
+        return Scores(heads=[lamp(row) for row in sums.heads], ffn=[lamp(row) for row in sums.ffn])
+
+
+class RandomImportance(Static):
     """A random order: the baseline that every other method must beat."""
 
     name = "random"
+    source = "baseline"
     axes = frozenset({"hidden", "heads", "ffn", "layers"})
-    needs_batches = False
 
-    def score(self, subject: Subject, batches: Sequence[CalibrationBatch], *, seed: int = 0) -> Scores:
+    def score_units(self, subject: Subject, seed: int) -> Scores:
         """The same for the same seed, whatever the weights."""
-        del batches
         generator = np.random.default_rng(seed)
         shape = subject.shape
         return Scores(
@@ -73,26 +85,16 @@ class RandomImportance(Importance):
         )
 
 
-def _sums_by_axis(
-    layout: TensorLayout, squares: torch.Tensor, shape: ModelShape
-) -> Iterator[tuple[Axis, np.ndarray]]:
-    """Sums over everything that belongs to a unit, for each run of units in each dimension of a weight."""
-    for dim, segments in enumerate(layout.dims):
-        if all(segment.axis == "fixed" for segment in segments):
-            continue
-        others = [other for other in range(squares.ndim) if other != dim]
-        sums = (squares.sum(dim=others, dtype=torch.float64) if others else squares.double()).numpy()
-        start = 0
-        for segment in segments:
-            size = full_size(segment, layout.layer, shape)
-            yield segment.axis, sums[start : start + size].reshape(-1, segment.size).sum(axis=1)
-            start += size
+def lamp(squares: np.ndarray) -> np.ndarray:
+    """Squares over the sum of those that are not smaller; 0 where a square is 0. `(units,)`."""
+    ascending = np.sort(squares)
+    not_smaller = np.cumsum(ascending[::-1])[::-1][np.searchsorted(ascending, squares)]
+    shares: np.ndarray = np.divide(squares, not_smaller, out=np.zeros_like(squares), where=squares > 0)
+    return shares
 
 
-def _squares(subject: Subject) -> Iterator[tuple[TensorLayout, torch.Tensor]]:
-    """Each weight's layout with its squares in at least float32, one after another; tied weights once."""
-    named = dict(subject.model.named_parameters(remove_duplicate=False))
-    for layout in subject.shape.tensors:
-        if layout.tied_to is None:
-            weight = named[layout.name].detach().cpu()
-            yield layout, weight.to(torch.promote_types(weight.dtype, torch.float32)).square()
+def _squares(subject: Subject) -> UnitSums:
+    sums = UnitSums(subject.shape)
+    for layout, weight in own_weights(subject):
+        sums.add(layout, weight.square())
+    return sums

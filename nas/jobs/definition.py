@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from nas.compensation import Compensation
 from nas.config import SearchConfig
-from nas.evaluation import Target
+from nas.data import BatchedDataset
+from nas.evaluation import DatasetEvaluator, Target
 from nas.objectives import (
     EXACT_METRICS,
     MEASURED_METRICS,
@@ -37,6 +39,12 @@ def make_target(config: SearchConfig) -> Target | None:
     return None if config.target is None else Target(**config.target.model_dump())
 
 
+def make_compensation(config: SearchConfig) -> Compensation | None:
+    """How sub-networks of a config are compensated."""
+    section = config.evaluation.compensation
+    return None if section is None else Compensation(**section.model_dump())
+
+
 def make_spec(config: SearchConfig, supernet: Supernet, space: SearchSpace) -> StudySpec:
     """Objectives, constraints and target of a config, enough to price sub-networks.
 
@@ -50,6 +58,21 @@ def make_spec(config: SearchConfig, supernet: Supernet, space: SearchSpace) -> S
         constraints=config.constraints,
         target=make_target(config),
         metrics=config.evaluation.metrics,
+    )
+
+
+def make_evaluator(config: SearchConfig, validation: BatchedDataset) -> DatasetEvaluator:
+    """What a config scores sub-networks with.
+
+    Raises:
+        ConfigError: a metric that is not known, or does not apply to the task.
+    """
+    return DatasetEvaluator(
+        data=validation,
+        metrics=wanted_metrics(config),
+        batch_size=config.evaluation.batch_size,
+        precision=config.evaluation.precision,
+        compensation=make_compensation(config),
     )
 
 

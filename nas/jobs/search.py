@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 from nas.config import SearchConfig
+from nas.config.loading import anchored
 from nas.data import Texts
-from nas.evaluation import DatasetEvaluator
-from nas.jobs.definition import make_space, make_spec, make_target, wanted_metrics
+from nas.jobs.definition import make_evaluator, make_space, make_spec, make_target, wanted_metrics
 from nas.jobs.examples import Parts, load_parts
+from nas.jobs.recovery import check_recovery, recover_finalists
 from nas.jobs.supernets import encoded, make_supernet
 from nas.study import Profile, Study, create_study
 from nas.study.ledger_errors import translated
@@ -24,25 +26,24 @@ logger = logging.getLogger(__name__)
 def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
     """Prepare model, data and supernet, and search until `search.trials`; resume what is there.
 
+    With a section `recovery` the best are then trained and ranked anew.
+
     Returns:
         The study, open, with its supernet.
     """
-    metrics = wanted_metrics(config)
+    wanted_metrics(config)  # a wrong name is told before the model is loaded
+    check_recovery(config)
     parts = load_parts(config.data, task=config.model.task)
     logger.info("data: %s", _described(parts))
     supernet = make_supernet(config, parts, show_progress=show_progress)
-    evaluator = DatasetEvaluator(
-        data=encoded(config, supernet, parts.validation),
-        metrics=metrics,
-        batch_size=config.evaluation.batch_size,
-        precision=config.evaluation.precision,
-    )
+    evaluator = make_evaluator(config, encoded(config, supernet, parts.validation))
     Path(config.storage.artifacts).mkdir(parents=True, exist_ok=True)
     study = open_config_study(config, supernet)
     logger.info(
         "search: %d sub-networks with %s; starting workers", config.search.trials, config.search.sampler
     )
     try:
+        study.store_config(stored_form(config))
         study.optimize(
             evaluator,
             config.search.trials,
@@ -51,6 +52,8 @@ def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
             max_failed=config.search.max_failed,
             show_progress_bar=show_progress,
         )
+        if config.recovery is not None:
+            recover_finalists(study, config, evaluator, parts, show_progress=show_progress)
     except BaseException:
         study.close()
         raise
@@ -84,6 +87,11 @@ def _described(parts: Parts) -> str:
     return f"{amount} training and {validation:,} validation {noun}{plural}{classes}"
 
 
+def stored_form(config: SearchConfig) -> dict[str, Any]:
+    """A config as it is kept with its study: every key, no password, paths that hold in any folder."""
+    return dict(anchored(config.resolved(), Path.cwd()))
+
+
 def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
     """Create the study of a config, or take it up."""
     return create_study(
@@ -101,6 +109,7 @@ def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
         deterministic=config.search.deterministic,
         parallel=config.search.parallel,
         load_if_exists=True,
+        artifacts=config.storage.artifacts,
     )
 
 

@@ -56,11 +56,11 @@ def open_study(
     from nas.supernet import Supernet
 
     if not with_supernet:
-        return load_study(name, storage=url)
+        return load_study(name, storage=url, artifacts=artifacts)
     load_study(name, storage=url).close()
     folder = Path(artifacts) / name / "supernet"
     if not folder.is_dir():
         raise ConfigError(
             f"the supernet of study {name!r} is not at {folder}; give the artifacts folder of its config"
         )
-    return load_study(name, storage=url, supernet=Supernet.load(folder))
+    return load_study(name, storage=url, supernet=Supernet.load(folder), artifacts=artifacts)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from nas.config import SearchConfig
+from nas.config import FinetuneSection, SearchConfig, TrainSection
 from nas.data import BatchedDataset, Images
 from nas.errors import ConfigError
 from nas.jobs.bundled import published_name
@@ -18,12 +19,15 @@ from nas.jobs.examples import Parts, TaskExamples
 from nas.supernet import Supernet
 from nas.supernet.loading import load_image_settings
 from nas.tasks import Encoding, encode_for, task_of
-from nas.training import Budget, TrainOptions, train_supernet
+from nas.training import Budget, Distillation, Lora, Teacher, TrainOptions, strategy_of, train_supernet
+from nas.training.distributed import Cluster, train_on_ranks
 
 logger = logging.getLogger(__name__)
 
 #: Folders of steps on the way to a finished supernet; they go when it is saved.
-STAGES: Final = ("finetune", "ranked", "training")
+STAGES: Final = ("finetune", "ranked", "training", "ranks")
+#: Settings of a training that are no options of `train_supernet`'s loop.
+_ELSEWHERE: Final = {"passes", "examples", "strategy", "random_subnets", "teacher", "ranks"}
 
 
 def supernet_folder(config: SearchConfig) -> Path:
@@ -145,8 +149,8 @@ def _ranked(
             supernet,
             data,
             strategy="standard",
-            budget=Budget(passes=section.finetune.passes),
-            options=_options(section.finetune, config.search.seed),
+            budget=_budget(section.finetune),
+            options=train_options(section.finetune, config.search.seed),
             checkpoint=folder / "finetune",
             show_progress_bar=show_progress,
         )
@@ -163,26 +167,39 @@ def _train(
 ) -> None:
     section = config.supernet.train
     assert section is not None
-    logger.info("training the supernet: %d passes of %s", section.passes, section.strategy)
-    report = train_supernet(
-        supernet,
-        data,
-        strategy=section.strategy,
-        budget=Budget(passes=section.passes),
-        space=make_space(config, supernet),
-        options=_options(section, config.search.seed + 1),
-        checkpoint=folder / "training",
-        show_progress_bar=show_progress,
-    )
+    budget = _budget(section)
+    logger.info("training the supernet: %d %s of %s", budget.limit, budget.unit, section.strategy)
+    arguments: dict[str, Any] = {
+        "strategy": strategy_of(section.strategy, count=section.random_subnets),
+        "budget": budget,
+        "space": make_space(config, supernet),
+        "options": train_options(section, config.search.seed + 1),
+        "checkpoint": folder / "training",
+        "teacher": Teacher.of(supernet) if section.teacher == "frozen" else None,
+    }
+    if section.ranks == 1:
+        report = train_supernet(supernet, data, show_progress_bar=show_progress, **arguments)
+    else:
+        cluster = Cluster(
+            address=config.workers.address,
+            num_ranks=section.ranks,
+            gpus_per_rank=math.ceil(config.workers.gpus_per_worker),
+            folder=folder / "ranks",
+        )
+        report = train_on_ranks(supernet, data, cluster=cluster, **arguments)
     logger.info("supernet trained: %d passes in %.0f s", report.passes, report.seconds)
 
 
-def _options(section: Any, seed: int) -> TrainOptions:
-    return TrainOptions(
-        batch_size=section.batch_size,
-        learning_rate=section.learning_rate,
-        precision=section.precision,
-        frozen=tuple(section.frozen),
-        temperature=getattr(section, "temperature", 1.0),
-        seed=seed,
-    )
+def _budget(section: FinetuneSection) -> Budget:
+    if section.examples is not None:
+        return Budget(examples=section.examples)
+    return Budget(passes=section.passes)
+
+
+def train_options(section: FinetuneSection, seed: int) -> TrainOptions:
+    """The settings of a training as its section gives them."""
+    settings = section.model_dump(exclude=_ELSEWHERE)
+    if isinstance(section, TrainSection):
+        settings["lora"] = Lora(**section.lora.model_dump())
+        settings["distillation"] = Distillation(**section.distillation.model_dump())
+    return TrainOptions(seed=seed, **settings)

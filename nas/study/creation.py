@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from nas.errors import ConfigError
@@ -13,6 +14,7 @@ from nas.search import check_design, known_samplers
 from nas.search.design import DEFAULT_DESIGN
 from nas.study.ledger_errors import translated
 from nas.study.spec import StudySpec, fingerprint
+from nas.study.stored_study import DEFAULT_ARTIFACTS
 from nas.study.study import Study
 from nas.supernet import Supernet
 from nas.tasks import max_tokens
@@ -42,6 +44,7 @@ def create_study(
     deterministic: bool = False,
     parallel: int = 4,
     load_if_exists: bool = False,
+    artifacts: str | Path = DEFAULT_ARTIFACTS,
 ) -> Study:
     """Create a study, or take up one of that name.
 
@@ -60,6 +63,7 @@ def create_study(
         deterministic: propose in batches of `parallel`, for a history that is the same in every run.
         parallel: size of such a batch.
         load_if_exists: resume a study of that name, if it was created with the same supernet and settings.
+        artifacts: folder for the weights of recovered sub-networks.
 
     Raises:
         ConfigError: a setting that is not allowed, a study that exists, or one that differs.
@@ -80,7 +84,9 @@ def create_study(
             supernet=_facts(supernet),
         )
         _check(name, spec, supernet, chosen)
-        return _open(storage, name, spec, supernet, chosen, load_if_exists=load_if_exists)
+        study = _open(storage, name, spec, supernet, chosen, load_if_exists=load_if_exists)
+    study.artifacts = Path(artifacts)
+    return study
 
 
 def draft_spec(
@@ -127,8 +133,11 @@ def load_study(
     storage: str = DEFAULT_STORAGE,
     supernet: Supernet | None = None,
     space: SearchSpace | None = None,
+    artifacts: str | Path = DEFAULT_ARTIFACTS,
 ) -> Study:
     """Open a study to read it; with its supernet (and space, unless it is a default one) also to run it.
+
+    Recovered weights are looked for in the folder `artifacts`.
 
     Raises:
         StudyNotFoundError: there is none of that name.
@@ -140,13 +149,13 @@ def load_study(
         try:
             spec = StudySpec.from_json(ledger.study(name).spec)
             if supernet is None:
-                return Study(ledger, name, spec)
+                return Study(ledger, name, spec, artifacts=artifacts)
             chosen = space or space_of(spec, supernet)
             _check_same(ledger, name, fingerprint_of(spec, supernet, chosen))
         except BaseException:
             ledger.close()
             raise
-    return Study(ledger, name, spec, supernet=supernet, space=chosen)
+    return Study(ledger, name, spec, supernet=supernet, space=chosen, artifacts=artifacts)
 
 
 def delete_study(name: str, *, storage: str = DEFAULT_STORAGE) -> None:

@@ -11,23 +11,27 @@ from nas.evaluation import LatencyEvaluation, LatencyResult, skeleton_of
 from nas.export import MAX_SHARD_SIZE, ExportFacts, ExportReport, export_subnet
 from nas.export.folder import check_options
 from nas.objectives import MEASURED_METRICS, Constraint, parse_constraints
+from nas.study.compensating import compensated_weights
+from nas.study.recovery import Recovery, as_recovered, ranked_by
+from nas.study.recovery_facts import WeightSource, recovery_record, recovery_to_export, told
 from nas.study.trial import Trial
 from nas.supernet import Supernet
 from workers import PairedSamples
 
 if TYPE_CHECKING:
-    from nas.study.study import Study
+    from nas.study.stored_study import StoredStudy
 
 #: Two measurements of one shape beside different other work may differ by this share.
 REPEATABILITY: Final = 0.02
 
 
 def export_trial(
-    study: Study,
+    study: StoredStudy,
     trial: Trial,
     folder: Path,
     *,
     where: str | Sequence[str] = (),
+    weights: WeightSource = "auto",
     formats: Sequence[str] = ("hf",),
     max_shard_size: str = MAX_SHARD_SIZE,
     overwrite: bool = False,
@@ -42,14 +46,17 @@ def export_trial(
         trial: evaluated.
         folder: where to.
         where: budgets that the trial was selected by, besides the study's own.
+        weights: `recovered` takes those of the best recovery, `supernet` those that were searched, `auto`
+            recovered ones if there are any.
         formats: `onnx` and `openvino` besides `hf`, which is always written.
         max_shard_size: weights above it are split over several files.
         overwrite: replace an earlier export.
 
     Raises:
-        ConfigError: the study has no supernet, the trial was not evaluated, or a format is unknown or lacks
-            its packages.
+        ConfigError: the study has no supernet, the trial was not evaluated or not recovered, or a format is
+            unknown or lacks its packages.
         ExportVerificationError: the folder is not equal, or a budget does not hold; nothing is left behind.
+        StorageError: the file of recovered weights is missing or damaged.
     """
     check_options(formats, max_shard_size)  # told before anything is measured
     supernet = study.supernet
@@ -59,6 +66,26 @@ def export_trial(
         )
     if trial.values is None:
         raise ConfigError(f"trial {trial.number} is {trial.state.value.lower()} and has no result to export")
+    recovery = recovery_to_export(trial, weights)
+    trial = study.trial(trial.number) if recovery is None else as_recovered(trial, recovery)
+    own = compensated_weights(study, trial, supernet) if recovery is None else recovery.weights()
+    constraints = _held_constraints(study, trial, where)
+    measured = _measure(study, trial, supernet) if _has_latency(constraints) else None
+    return export_subnet(
+        supernet,
+        trial.config,
+        folder,
+        facts=_facts(study, trial, constraints, measured, recovery),
+        formats=formats,
+        weights=own,
+        max_shard_size=max_shard_size,
+        check_budget=lambda _: _broken_latency(constraints, study, measured),
+        overwrite=overwrite,
+    )
+
+
+def _held_constraints(study: StoredStudy, trial: Trial, where: str | Sequence[str]) -> list[Constraint]:
+    """The study's budgets and those of the selection; raises ExportVerificationError unless all hold."""
     texts = [where] if isinstance(where, str) else list(where)
     constraints = [*study.constraints, *parse_constraints(texts, metrics=tuple(trial.metrics))]
     broken = _broken(constraints, trial.metrics, study.baseline)
@@ -66,23 +93,18 @@ def export_trial(
         raise ExportVerificationError(
             f"trial {trial.number} breaks the budget {broken[0]!r}; select another with study.best()"
         )
-    measured = _measure(study, trial, supernet) if _has_latency(constraints) else None
-    return export_subnet(
-        supernet,
-        trial.config,
-        folder,
-        facts=_facts(study, trial, constraints, measured),
-        formats=formats,
-        max_shard_size=max_shard_size,
-        check_budget=lambda _: _broken_latency(constraints, study, measured),
-        overwrite=overwrite,
-    )
+    return constraints
 
 
 def _facts(
-    study: Study, trial: Trial, constraints: Sequence[Constraint], measured: LatencyResult | None
+    study: StoredStudy,
+    trial: Trial,
+    constraints: Sequence[Constraint],
+    measured: LatencyResult | None,
+    recovery: Recovery | None,
 ) -> ExportFacts:
     evaluators = study.evaluators()
+    extra = {} if measured is None else {"latency_at_export": _summary(measured)}
     return ExportFacts(
         study=study.name,
         trial=trial.number,
@@ -95,11 +117,12 @@ def _facts(
         data=evaluators[-1] if evaluators else None,
         samples={} if measured is None else _samples(measured),
         workload=study.spec.workload,
-        extra={} if measured is None else {"latency_at_export": _summary(measured)},
+        recovery=None if recovery is None else told(recovery, ranked_by(study.spec).metric),
+        extra=extra if recovery is None else {**extra, "recovered": recovery_record(recovery)},
     )
 
 
-def _measure(study: Study, trial: Trial, supernet: Supernet) -> LatencyResult | None:
+def _measure(study: StoredStudy, trial: Trial, supernet: Supernet) -> LatencyResult | None:
     """Time a trial's shape beside the full model's in this process."""
     if study.target is None or trial.config == supernet.full:
         return None
@@ -121,7 +144,7 @@ def _broken(
 
 
 def _broken_latency(
-    constraints: Sequence[Constraint], study: Study, measured: LatencyResult | None
+    constraints: Sequence[Constraint], study: StoredStudy, measured: LatencyResult | None
 ) -> list[str]:
     """Budgets on latency that the new measurement breaks beyond what two measurements may differ by."""
     if measured is None:
@@ -146,7 +169,7 @@ def _samples(measured: LatencyResult) -> dict[str, list[float]]:
     return {name: [round(float(value), 5) for value in row] for name, row in rows.items()}
 
 
-def _target(study: Study) -> dict[str, Any] | None:
+def _target(study: StoredStudy) -> dict[str, Any] | None:
     """The target and the device that latencies of this study were measured on."""
     if study.target is None:
         return None

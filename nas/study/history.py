@@ -15,7 +15,7 @@ from search_spaces import SubnetConfig
 from storage import TrialRecord, TrialState
 
 if TYPE_CHECKING:
-    from nas.study.study import Study
+    from nas.study.stored_study import StoredStudy
 
 #: A minimised metric's reference lies this far beyond the full model, so that the full model counts too.
 REFERENCE_MARGIN = 1.1
@@ -29,7 +29,9 @@ def baseline_metrics(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[st
     return dict(spec.full_costs)
 
 
-def trial_of(study: Study, spec: StudySpec, record: TrialRecord, baseline: Mapping[str, float]) -> Trial:
+def trial_of(
+    study: StoredStudy, spec: StudySpec, record: TrialRecord, baseline: Mapping[str, float]
+) -> Trial:
     """A ledger row as a trial."""
     metrics = {**record.costs, **(record.metrics or {})}
     is_measured = record.metrics is not None
@@ -52,6 +54,12 @@ def trial_of(study: Study, spec: StudySpec, record: TrialRecord, baseline: Mappi
         attempts=record.attempts,
         study=study,
     )
+
+
+def baseline_of(trials: Sequence[Trial], spec: StudySpec) -> dict[str, float]:
+    """Metrics of the full model among trials."""
+    full = next((t for t in trials if t.origin == "baseline:full" and t.values is not None), None)
+    return dict(spec.full_costs) if full is None else dict(full.metrics)
 
 
 def minimised(values: Sequence[float], objectives: Sequence[Objective]) -> list[float]:

@@ -13,7 +13,7 @@ from nas.study.trial import Trial
 from storage import TrialState
 
 if TYPE_CHECKING:
-    from nas.study.study import Study
+    from nas.study.stored_study import StoredStudy
 
 _LABELS: Final = {
     "full": "full model",
@@ -26,7 +26,7 @@ _LABELS: Final = {
 class StudyPlots:
     """Draws a study; needs the extra `report`."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: StoredStudy) -> None:
         self._study = study
 
     def pareto(self, *, selected: Trial | None = None, where: str | None = None) -> Any:

@@ -1,74 +1,47 @@
-"""The study that users hold."""
+"""The study that users hold: what is stored of it, and what runs it."""
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nas.errors import ConfigError, InfeasibleError
-from nas.evaluation import Evaluator, LatencyEvaluation, Target
-from nas.objectives import Constraint, Objective, parse_constraints
+from nas.data import BatchedDataset
+from nas.errors import ConfigError
+from nas.evaluation import Evaluator, LatencyEvaluation
 from nas.progress import progress_bar
 from nas.study.asking import Asking
 from nas.study.driver import Limits, SearchDriver
-from nas.study.history import (
-    baseline_metrics,
-    front_of,
-    normalised_hypervolume,
-    reference_point,
-    trial_of,
-)
+from nas.study.finalists import RecoveryPlan
 from nas.study.ledger_errors import translated
 from nas.study.profile import Profile, profile, require_feasible
+from nas.study.recovering import Recoverer
+from nas.study.recovery import RecoveryReport
 from nas.study.reporting import Callback, Reporter
 from nas.study.running import as_evaluator, drive, settle
-from nas.study.selection import within_budget
 from nas.study.session import Session
 from nas.study.spec import StudySpec
+from nas.study.stored_study import StoredStudy
 from nas.study.trial import Trial
 from nas.supernet import Supernet
-from search_spaces import ModelShape, SearchSpace, SubnetConfig
-from storage import Ledger, StudyState, TrialState
+from nas.training import Budget
+from search_spaces import SearchSpace, SubnetConfig
+from storage import Ledger
 from workers import LatencyProtocol, Pool, SerialPool
-
-if TYPE_CHECKING:
-    import optuna
-
-    from nas.export import ExportReport
 
 logger = logging.getLogger(__name__)
 
 
-class Study:
+class Study(StoredStudy):
     """A search over the sub-networks of one supernet; everything it knows is in its database.
 
     Made by `nas.create_study` and `nas.load_study`. Loaded without a supernet it can be read, not run.
-
-    Attributes:
-        name: unique within the database.
-        spec: what it is defined by.
-        supernet: the supernet, or None.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        name: str,
-        spec: StudySpec,
-        *,
-        supernet: Supernet | None = None,
-        space: SearchSpace | None = None,
-    ) -> None:
-        self._ledger = ledger
-        self.name = name
-        self.spec = spec
-        self.supernet = supernet
-        self._space = space
+    def __init__(self, ledger: Ledger, name: str, spec: StudySpec, **options: Any) -> None:
+        super().__init__(ledger, name, spec, **options)
         self._asking: Asking | None = None
+        self._evaluator: Evaluator | None = None
 
     def __enter__(self) -> Study:
         return self
@@ -128,6 +101,7 @@ class Study:
         with translated(), pool, progress_bar("search", enabled=show_progress_bar) as progress:
             require_feasible(self.spec, space)
             prepared = settle(self, self._ledger, as_evaluator(evaluator, self.spec), supernet)
+            self._evaluator = prepared
             reporter = Reporter(
                 self, n_trials, progress=progress if show_progress_bar else None, callbacks=callbacks
             )
@@ -144,6 +118,46 @@ class Study:
                     after_trial=reporter,
                 ),
             )
+
+    def recover(
+        self,
+        data: BatchedDataset,
+        *,
+        budget: Budget,
+        top: int = 5,
+        where: str | Sequence[str] = (),
+        baselines: Sequence[str] = (),
+        evaluator: Evaluator | Callable[[Any], Any] | None = None,
+        show_progress_bar: bool = False,
+        **options: Any,
+    ) -> RecoveryReport:
+        """Train finalists of the front, measure them again and rank them anew; what is done is not repeated.
+
+        Args:
+            data: training data.
+            budget: forward/backward passes or examples of each sub-network.
+            top: finalists: the members of the front that keep most of its hypervolume.
+            where: budgets that they hold besides the study's.
+            baselines: `random` and `scratch`, each trained at the same cost beside every finalist.
+            evaluator: the study's own; that of `optimize` where it ran in this process.
+            show_progress_bar: on standard error, for each sub-network.
+            options: of `nas.RecoveryOptions`: trainable, schedule, stages, distillation, training.
+
+        Raises:
+            InfeasibleError: no evaluated sub-network holds the budgets.
+            ConfigError: options, data or evaluator do not fit the study.
+            StorageError: weights cannot be written.
+        """
+        texts = (where,) if isinstance(where, str) else tuple(where)
+        plan = RecoveryPlan.of(budget, top=top, where=texts, baselines=baselines, options=options)
+        supernet, space = self._required_supernet(), self._required_space()
+        given = evaluator or self._evaluator
+        if given is None:
+            raise ConfigError("which evaluator? Pass the one that the study was run with as evaluator=")
+        with translated():
+            prepared = settle(self, self._ledger, as_evaluator(given, self.spec), supernet)
+            recoverer = Recoverer(self, self._ledger, prepared, data, plan, show_progress=show_progress_bar)
+            return recoverer.run(space)
 
     def ask(self) -> Trial:
         """A sub-network to evaluate yourself; the study is yours until `close`.
@@ -192,175 +206,6 @@ class Study:
                 if not was_asking:
                     self._stop_asking()
 
-    # Reading
-
-    @property
-    def trials(self) -> list[Trial]:
-        """All trials by number."""
-        with translated():
-            records = self._ledger.trials(self._id)
-        baseline = baseline_metrics(self.spec, records)
-        return [trial_of(self, self.spec, record, baseline) for record in records]
-
-    def trial(self, number: int) -> Trial:
-        """One trial."""
-        with translated():
-            record = self._ledger.trial(self._id, number)
-        return trial_of(self, self.spec, record, self.baseline)
-
-    @property
-    def baseline(self) -> dict[str, float]:
-        """Metrics of the full model as far as they are known."""
-        with translated():
-            full = self._ledger.trial_by_key(self._id, SubnetConfig.full(self.spec.shape).key)
-        return baseline_metrics(self.spec, [] if full is None else [full])
-
-    @property
-    def best_trials(self) -> list[Trial]:
-        """The Pareto front, the best in the first objective first."""
-        return front_of(self.trials, self.objectives)
-
-    def best(self, where: str | Sequence[str] = ()) -> Trial:
-        """The best trial in the first objective that meets the study's budgets and more.
-
-        Args:
-            where: constraints such as `latency_ms <= 6`.
-
-        Raises:
-            InfeasibleError: none does; it names the binding constraint and the nearest trial.
-        """
-        return self.select(where)[0]
-
-    def select(self, where: str | Sequence[str] = ()) -> list[Trial]:
-        """Every trial that meets the study's budgets and more, the best in the first objective first.
-
-        Args:
-            where: constraints such as `latency_ms <= 6`.
-
-        Raises:
-            InfeasibleError: none does; it names the binding constraint and the nearest trial.
-        """
-        texts = [where] if isinstance(where, str) else list(where)
-        trials = [t for t in self.trials if t.state is TrialState.DONE and t.values is not None]
-        names = sorted({name for trial in trials for name in trial.metrics})
-        constraints = [*self.constraints, *parse_constraints(texts, metrics=names)]
-        if not trials:
-            raise InfeasibleError(f"study {self.name!r} has no evaluated sub-network yet; run it first")
-        return within_budget(trials, self.objectives, constraints, self.baseline)
-
-    @property
-    def hypervolume(self) -> float | None:
-        """Share of the box between the declared reference and the ideal that the front dominates.
-
-        The reference is 0 of what is maximised and 1.1 times the full model of what is minimised. None
-        until the full model was evaluated.
-        """
-        return normalised_hypervolume(self.trials, self.objectives, self.baseline)
-
-    @property
-    def reference_point(self) -> list[float] | None:
-        """The hypervolume's reference, smaller meaning better; None before the full model was measured."""
-        return reference_point(self.objectives, self.baseline)
-
-    @property
-    def objectives(self) -> tuple[Objective, ...]:
-        """What is searched for."""
-        return self.spec.objectives
-
-    @property
-    def constraints(self) -> tuple[Constraint, ...]:
-        """Budgets."""
-        return self.spec.constraints
-
-    @property
-    def shape(self) -> ModelShape:
-        """Shape of the full model."""
-        return self.spec.shape
-
-    @property
-    def target(self) -> Target | None:
-        """What latency is measured on."""
-        return self.spec.target
-
-    @property
-    def state(self) -> StudyState:
-        """Where the search stands."""
-        with translated():
-            return self._ledger.study(self.name).state
-
-    @property
-    def optuna(self) -> optuna.Study:
-        """The real Optuna study, rebuilt in memory with all trials: for its plots and importances."""
-        from nas.study.optuna_view import optuna_study
-
-        return optuna_study(self._ledger.trials(self._id), self.spec, self.baseline, self.name)
-
-    def trials_dataframe(self) -> Any:
-        """All trials as a pandas DataFrame (extra `data`)."""
-        try:
-            pandas = import_module("pandas")
-        except ModuleNotFoundError as error:
-            raise ConfigError('a data frame needs pandas: pip install "subnas[data]"') from error
-        rows = [
-            {"number": t.number, "state": t.state.value, "origin": t.origin, **t.metrics, **t.parameters}
-            for t in self.trials
-        ]
-        return pandas.DataFrame(rows)
-
-    @property
-    def plot(self) -> Any:
-        """Pictures of the study: `study.plot.pareto()`, `study.plot.write_front(path)`."""
-        from nas.study.plots import StudyPlots
-
-        return StudyPlots(self)
-
-    def export(self, trial: Trial | int, folder: str | Path, **options: Any) -> ExportReport:
-        """Write a trial's sub-network as a model folder, proven equal to what was searched.
-
-        Args:
-            trial: a trial or its number.
-            folder: where to.
-            options: of `nas.export_subnet`.
-
-        Raises:
-            ExportVerificationError: the folder is not equal, or breaks a budget; nothing is left behind.
-        """
-        from nas.study.exporting import export_trial
-
-        chosen = self.trial(trial) if isinstance(trial, int) else trial
-        return export_trial(self, chosen, Path(folder), **options)
-
-    def evaluators(self) -> list[dict[str, Any]]:
-        """What quality was measured with: data, metrics, precision and package versions of each run."""
-        with translated():
-            events = self._ledger.events(self._id, limit=1_000_000)
-        return [event.payload for event in events if event.kind == "evaluator"]
-
-    def device_of_target(self) -> dict[str, Any] | None:
-        """Fingerprint of the device that latency was last measured on; None before."""
-        if self.spec.target is None:
-            return None
-        with translated():
-            records = self._ledger.latencies(workload_sha256=self.spec.target.workload_sha256)
-        return dict(records[-1].device) if records else None
-
-    def _repr_html_(self) -> str:
-        trials = self.trials
-        done = sum(t.state is TrialState.DONE for t in trials)
-        rows = "".join(
-            f"<tr><td>{t.number}</td><td>{html.escape(t.architecture)}</td>"
-            + "".join(f"<td>{value:.5g}</td>" for value in t.values or ())
-            + "</tr>"
-            for t in front_of(trials, self.objectives)
-        )
-        head = "".join(f"<th>{html.escape(str(objective))}</th>" for objective in self.objectives)
-        title = f"Study {html.escape(self.name)}: {done} evaluated, {self.state.value.lower()}"
-        return f"<h4>{title}</h4><table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
-
-    @property
-    def _id(self) -> int:
-        return self._ledger.study(self.name).id
-
     def _required_supernet(self) -> Supernet:
         if self.supernet is None:
             raise ConfigError(
@@ -388,9 +233,3 @@ class Study:
         if self.spec.target is None:
             return None
         return LatencyEvaluation(target=self.spec.target, protocol=protocol or LatencyProtocol())
-
-
-def baseline_of(trials: Sequence[Trial], spec: StudySpec) -> dict[str, float]:
-    """Metrics of the full model among trials."""
-    full = next((t for t in trials if t.origin == "baseline:full" and t.values is not None), None)
-    return dict(spec.full_costs) if full is None else dict(full.metrics)

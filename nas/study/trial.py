@@ -15,7 +15,8 @@ from storage import TrialState
 
 if TYPE_CHECKING:
     from nas.export import ExportReport
-    from nas.study.study import Study
+    from nas.study.recovery import Recovery
+    from nas.study.stored_study import StoredStudy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Trial:
     violations: Mapping[str, float]
     reason: str | None = None
     attempts: int = 0
-    study: Study = field(repr=False, compare=False)
+    study: StoredStudy = field(repr=False, compare=False)
 
     @property
     def is_feasible(self) -> bool:
@@ -72,6 +73,13 @@ class Trial:
         An encoder-decoder has `6+2 layers`, grouped-query attention `9/3 heads`: query and key-value heads.
         """
         return str(self.sizes)
+
+    @property
+    def recovered(self) -> Recovery | None:
+        """The best recovery of the sub-network, None if there was none."""
+        from nas.study.recovery import best_recovery
+
+        return best_recovery(self.study, self.study.recoveries, self.key)
 
     def export(self, folder: str | Path, **options: Any) -> ExportReport:
         """Write the sub-network as a model folder and prove it equal; see `nas.export_subnet`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -97,6 +97,11 @@ class ElasticModel:
         self._by_name = self._slots_by_name()
         self._changes = _Changes()
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether a sub-network is active that is not the full model."""
+        return bool(self._changes.entries)
+
     @contextmanager
     def active(
         self, config: SubnetConfig, weights: Mapping[str, torch.Tensor] | None = None
@@ -122,6 +127,22 @@ class ElasticModel:
             changes.undo()
             self._changes = outer
             outer.redo()
+
+    @contextmanager
+    def cut_also(self, layouts: Sequence[TensorLayout]) -> Iterator[None]:
+        """Weights that were added to the module tree, e.g. adapters, are cut too until the block ends."""
+        added = [self._slot(layout) for layout in layouts]
+        places = [
+            self._outside if slot.layout.layer is None else self._inside[slot.layout.layer][slot.layout.part]
+            for slot in added
+        ]
+        for place, slot in zip(places, added, strict=True):
+            place.append(slot)
+        try:
+            yield
+        finally:
+            for place, slot in zip(places, added, strict=True):
+                place.remove(slot)
 
     def _apply(self, config: SubnetConfig, changes: _Changes) -> None:
         cut_weights: dict[int, torch.Tensor] = {}
@@ -194,13 +215,17 @@ class ElasticModel:
             {part: [] for part in (None, *PARTS)} for _ in self.shape.layers
         ]
         for layout in self.shape.tensors:
-            path, _, name = layout.name.rpartition(".")
-            owner = self.model.get_submodule(path)
-            parameter = owner._parameters[name]
-            assert parameter is not None
-            slot = _Slot(owner, name, parameter, layout)
-            (outside if layout.layer is None else inside[layout.layer][layout.part]).append(slot)
+            (outside if layout.layer is None else inside[layout.layer][layout.part]).append(
+                self._slot(layout)
+            )
         return outside, inside
+
+    def _slot(self, layout: TensorLayout) -> _Slot:
+        path, _, name = layout.name.rpartition(".")
+        owner = self.model.get_submodule(path)
+        parameter = owner._parameters[name]
+        assert parameter is not None
+        return _Slot(owner, name, parameter, layout)
 
     def _slots_by_name(self) -> dict[str, list[_Slot]]:
         """Every slot of a weight by its first name: tied weights hang in several places."""

@@ -17,13 +17,25 @@ from nas.families import Family, family_of
 from nas.importance import CalibrationBatch, Ranking, rank_units
 from nas.importance.base import Subject
 from nas.supernet.activation import ElasticModel
+from nas.supernet.calibration import Remembered, load_calibration, remembered, save_calibration
 from nas.supernet.checkpoint import check_files, new_folder, read_facts, write_manifest
 from nas.supernet.extraction import extract
 from nas.supernet.loading import agree_on_padding, check_task, load_pretrained, quiet_transformers
 from nas.supernet.mapping import FileHasher, WeightFile
+from nas.supernet.orders import UnitOrders
 from nas.supernet.replacement import checked_replacements, is_kept
+from nas.supernet.rotation import PCA_ROTATION, check_rotation, rotate, split_rotation, with_rotation
 from nas.tasks import task_of
-from search_spaces import Costs, ModelShape, SearchSpace, SubnetConfig, Workload, build_space, cost
+from search_spaces import (
+    Costs,
+    ModelShape,
+    SearchSpace,
+    SubnetConfig,
+    TensorLayout,
+    Workload,
+    build_space,
+    cost,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -42,6 +54,8 @@ class Supernet:
         layer_order: layers from the most to the least important.
         ranking: importance method of each ranked axis.
         provenance: where the weights came from and what was done to them, for model cards.
+        calibration: batches that its sub-networks are compensated with; see `calibrate`.
+        unit_orders: where the pretrained model had the units of each layer.
     """
 
     def __init__(
@@ -62,6 +76,8 @@ class Supernet:
         self.layer_order: tuple[int, ...] = tuple(range(self.shape.num_hidden_layers))
         self.ranking: dict[str, str] = {}
         self.provenance: dict[str, Any] = dict(provenance or {})
+        self.calibration: tuple[Remembered, ...] = ()
+        self.unit_orders = UnitOrders()
         self._elastic = ElasticModel(model, self.shape, self.family)
         self._hash: tuple[object, str] | None = None
         self._file: WeightFile | None = None
@@ -169,6 +185,10 @@ class Supernet:
             if layout.tied_to is None and is_kept(layout, config)
         }
 
+    def cut_also(self, layouts: Sequence[TensorLayout]) -> AbstractContextManager[None]:
+        """Weights that were added to `model`, e.g. adapters, are cut along with it until the block ends."""
+        return self._elastic.cut_also(layouts)
+
     def rank(
         self,
         importance: str | Mapping[str, str] = "default",
@@ -180,18 +200,32 @@ class Supernet:
 
         Args:
             importance: `default`, a method for every axis that it scores, or a method by axis
-                (`hidden`, `heads`, `ffn`, `layers`).
+                (`hidden`, `heads`, `ffn`, `layers`). `pca_rotation` of `hidden` turns the residual stream
+                to its principal directions; it may untie a head, so look at `shape` afterwards.
             batches: calibration data, a few hundred examples.
             seed: for `random`.
 
         Raises:
             ConfigError: unknown method or axis, or calibration data missing.
         """
+        if split_rotation(importance)[1] and self._elastic.is_changed:
+            raise ConfigError(f"{PCA_ROTATION} may untie weights; leave the `with` block of `active` first")
         with self._whole():
             ranking = self._rank(importance, batches, seed)
         self.layer_order = ranking.layer_order
         self.ranking |= {str(axis): method for axis, method in ranking.methods.items()}
+        self.unit_orders = self.unit_orders.then(ranking.orders, self.shape)
+        if batches:
+            self.calibrate(batches)
         return ranking
+
+    def calibrate(self, batches: Sequence[CalibrationBatch]) -> None:
+        """Remember calibration data, in place of earlier ones; `rank` does so with its own.
+
+        They are saved with the supernet, at most 64 MB of them, so that compensation during a search and at
+        export needs nothing else.
+        """
+        self.calibration = remembered(batches)
 
     def _rank(
         self, importance: str | Mapping[str, str], batches: Sequence[CalibrationBatch], seed: int
@@ -203,7 +237,14 @@ class Supernet:
             task=task_of(self.task),
             active=self.active,
         )
+        importance, has_rotation = split_rotation(importance)
+        if has_rotation:
+            check_rotation(subject, batches)
         ranking = rank_units(subject, importance, batches, layer_order=self.layer_order, seed=seed)
+        if has_rotation:
+            self.shape = rotate(subject, batches)
+            self._elastic = ElasticModel(self.model, self.shape, self.family)
+            ranking = with_rotation(ranking, batches)
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
         with torch.no_grad():
             for layout in self.shape.tensors:
@@ -258,6 +299,8 @@ class Supernet:
             self.model.save_pretrained(temporary)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(temporary)
+            save_calibration(self.calibration, temporary)
+            self.unit_orders.save(temporary)
             facts = {
                 "format": 1,
                 "task": self.task,
@@ -290,6 +333,8 @@ class Supernet:
         supernet = Supernet(model, task=facts["task"], tokenizer=tokenizer, provenance=facts["provenance"])
         supernet.layer_order = tuple(facts["layer_order"])
         supernet.ranking = dict(facts["ranking"])
+        supernet.calibration = load_calibration(path)
+        supernet.unit_orders = UnitOrders.load(path)
         supernet._attach(hasher.weights)
         if supernet.sha256 != facts["weights_sha256"]:
             raise StorageError(f"{path} is damaged: the weights read are not those that were saved")

@@ -16,8 +16,32 @@ from torch import nn
 
 from nas.errors import ConfigError
 from nas.supernet.checkpoint import new_folder, read_manifest, recover, write_manifest
+from nas.training.passes import StepCost
 
 _TENSORS: Final = "training.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spent:
+    """What a run has cost so far.
+
+    Attributes:
+        passes: forward/backward passes.
+        examples: examples seen, once a pass.
+        teacher_passes: forward passes of a frozen teacher.
+    """
+
+    passes: int = 0
+    examples: int = 0
+    teacher_passes: int = 0
+
+    def plus(self, step: StepCost) -> Spent:
+        """With one more step."""
+        return Spent(
+            passes=self.passes + step.passes,
+            examples=self.examples + step.examples,
+            teacher_passes=self.teacher_passes + step.teacher_passes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,12 +50,12 @@ class Position:
 
     Attributes:
         step: optimiser steps made.
-        examples: examples seen, once a pass.
+        spent: what they cost.
         is_bfloat16: what `precision: auto` chose, kept so that a resumed run does not choose anew.
     """
 
     step: int
-    examples: int
+    spent: Spent
     is_bfloat16: bool
 
 
@@ -51,7 +75,7 @@ def save_training(
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     with new_folder(folder, needed_bytes=size) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / _TENSORS)
-        write_manifest(temporary, {"format": 1, "fingerprint": fingerprint, **asdict(position)})
+        write_manifest(temporary, {"format": 2, "fingerprint": fingerprint, **asdict(position)})
 
 
 def resume_training(
@@ -77,7 +101,7 @@ def resume_training(
         for name, weight in weights.items():
             weight.copy_(tensors[f"weight.{name}"])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
-    return Position(step=facts["step"], examples=facts["examples"], is_bfloat16=facts["is_bfloat16"])
+    return Position(step=facts["step"], spent=Spent(**facts["spent"]), is_bfloat16=facts["is_bfloat16"])
 
 
 def _optimizer_state(tensors: dict[str, torch.Tensor]) -> dict[int, dict[str, Any]]:

@@ -26,7 +26,7 @@ version: 1
 name: job
 model: {id: bert, task: sequence-classification}
 data: {train: train.csv, validation: validation.csv, max_length: 8}
-supernet: {importance: magnitude}
+supernet: {importance: magnitude_l2}
 target: null
 objectives: [max accuracy, min num_parameters]
 constraints: ["num_parameters <= 0.9 * baseline"]
@@ -114,7 +114,7 @@ def finished(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with nas.db and artifacts: study `tiny` has done, failed and infeasible trials."""
     folder = tmp_path_factory.mktemp("finished")
     supernet = nas.Supernet.from_pretrained(bert / "bert", num_labels=2)
-    supernet.rank("magnitude")
+    supernet.rank("magnitude_l2")
     supernet.save(folder / "artifacts" / "tiny" / "supernet")
     study = nas.create_study(
         "tiny",

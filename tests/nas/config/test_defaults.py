@@ -10,8 +10,10 @@ from nas.config import EvaluationSection, FinetuneSection, SearchSection, Target
 from nas.config.sections import SeedName
 from nas.errors import ConfigError
 from nas.evaluation import DatasetEvaluator, Target
+from nas.jobs.supernets import train_options
 from nas.search.design import DEFAULT_DESIGN, initial_design
 from nas.training import TrainOptions, known_strategies
+from search_spaces.sampling import SAMPLERS
 
 
 def test_the_default_target_is_the_apis():
@@ -20,8 +22,12 @@ def test_the_default_target_is_the_apis():
 
 @pytest.mark.parametrize("section", [FinetuneSection(), TrainSection()])
 def test_the_settings_of_a_training_are_the_apis(section):
-    options = section.model_dump(exclude={"passes", "strategy"})
-    assert TrainOptions(**options) == TrainOptions()
+    assert train_options(section, seed=0) == TrainOptions()
+
+
+def test_every_sampler_can_be_configured():
+    sampler = TrainSection.model_fields["sampler"]
+    assert set(get_args(sampler.annotation)) == set(SAMPLERS)
 
 
 def test_every_training_strategy_can_be_configured():

@@ -352,7 +352,7 @@ class TestConformance:
                 assert space.decode(space.encode(config)) == config
                 assert elastic(supernet, name, config).isfinite().all()
 
-    @pytest.mark.parametrize("importance", ["magnitude", "minitron", "block_influence"])
+    @pytest.mark.parametrize("importance", ["magnitude_l2", "minitron", "block_influence"])
     def test_importance_scores_every_unit(self, importance: str, name: str) -> None:
         supernet = Supernet.from_model(make_model(name), task=task_of_case(name))
         before = forward(name, supernet.model)

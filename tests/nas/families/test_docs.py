@@ -42,7 +42,7 @@ def test_a_family_added_by_the_page_is_cut_counted_and_loaded_by_the_stock_class
     supernet = Supernet.from_model(ArceeForCausalLM(config).eval())
     tokens = torch.arange(10).view(2, 5)
     before = supernet.model(input_ids=tokens).logits
-    supernet.rank("magnitude")
+    supernet.rank("magnitude_l2")
     torch.testing.assert_close(supernet.model(input_ids=tokens).logits, before)
     units = LayerUnits(heads=2, queries=1, ffn=(0, 3, 7))
     chosen = SubnetConfig(hidden=14, layers=(units, None, units)).canonical(supernet.shape)

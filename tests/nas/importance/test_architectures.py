@@ -4,77 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig
 
 import nas
 from nas.data import Batch
-from nas.families import random_inputs
+from nas.importance import importance_of, known_importances
 from nas.importance.ranking import DEFAULT
-from nas.tasks import head_class, task_of
+from nas.tasks import task_of
 
-TOKENS = {"bos_token_id": 2, "eos_token_id": 2}
-#: Task and sizes of each kind.
-KINDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "llama": (
-        "causal-lm",
-        {
-            "hidden_size": 24,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 6,
-            "num_key_value_heads": 3,
-            "intermediate_size": 16,
-            **TOKENS,
-        },
-    ),
-    "gpt2": ("causal-lm", {"n_embd": 24, "n_layer": 3, "n_head": 3, **TOKENS}),
-    "t5": (
-        "seq2seq-lm",
-        {
-            "d_model": 16,
-            "d_kv": 4,
-            "d_ff": 24,
-            "num_layers": 3,
-            "num_decoder_layers": 2,
-            "num_heads": 3,
-            "decoder_start_token_id": 0,
-        },
-    ),
-    "whisper": (
-        "seq2seq-lm",
-        {
-            "num_mel_bins": 4,
-            "d_model": 16,
-            "encoder_layers": 2,
-            "decoder_layers": 2,
-            "encoder_attention_heads": 2,
-            "decoder_attention_heads": 2,
-            "encoder_ffn_dim": 16,
-            "decoder_ffn_dim": 16,
-            "max_source_positions": 6,
-            "max_target_positions": 12,
-            "pad_token_id": 0,
-            "decoder_start_token_id": 2,
-            **TOKENS,
-        },
-    ),
-    "vit": (
-        "image-classification",
-        {
-            "hidden_size": 16,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "intermediate_size": 24,
-            "image_size": 8,
-            "patch_size": 4,
-        },
-    ),
-}
+KINDS = ["llama", "gpt2", "t5", "whisper", "vit", "bert", "opt", "modernbert"]
 MakeSupernet = Callable[[str], nas.Supernet]
+MakeBatch = Callable[[nas.Supernet], Batch]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,39 +28,31 @@ class Unlabelled:
     labels: None = None
 
 
-@pytest.fixture
-def make_supernet() -> MakeSupernet:
-    """A tiny random model of a kind with the head of its task."""
-
-    def make(kind: str) -> nas.Supernet:
-        task, sizes = KINDS[kind]
-        torch.manual_seed(0)
-        config = AutoConfig.for_model(kind, **{"vocab_size": 16, "initializer_range": 0.3, **sizes})
-        return nas.Supernet(head_class(task_of(task), config).from_config(config), task=task)
-
-    return make
-
-
-def _batch(supernet: nas.Supernet) -> Batch:
-    """Four random examples with random labels; the first text is padded."""
-    inputs = random_inputs(supernet.model, 4, 6)
-    if "attention_mask" in inputs:
-        inputs["attention_mask"][0, 4:] = 0
-    generator = torch.Generator().manual_seed(1)
-    shape = (4,) if supernet.task == "image-classification" else (4, 6)
-    labels = torch.randint(0, 2 if len(shape) == 1 else 16, shape, generator=generator)
-    if supernet.task == "causal-lm":
-        labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, -100)
-    return Batch(inputs=inputs, labels=labels, indices=np.arange(4))
+@pytest.mark.parametrize("importance", known_importances())
+@pytest.mark.parametrize("kind", ["bert", "llama", "t5"])
+def test_ranking_by_any_method_leaves_the_function_unchanged(
+    kind: str, importance: str, tiny_supernet: MakeSupernet, labelled_batch: MakeBatch
+) -> None:
+    supernet = tiny_supernet(kind)
+    batch = labelled_batch(supernet)
+    task = task_of(supernet.task)
+    weights = {name: weight.clone() for name, weight in supernet.model.named_parameters()}
+    with torch.no_grad():
+        before = task.forward(supernet.model, batch.inputs).logits
+        supernet.rank(importance, [batch], seed=3)
+        after = task.forward(supernet.model, batch.inputs).logits
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)  # float32, sums in another order
+    moved = {n for n, weight in supernet.model.named_parameters() if not torch.equal(weight, weights[n])}
+    assert bool(moved) == bool(importance_of(importance).axes - {"layers"})
 
 
-@pytest.mark.parametrize("importance", ["default", "minitron", "magnitude"])
+@pytest.mark.parametrize("importance", ["default", "minitron", "magnitude_l2"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_ranking_leaves_the_function_unchanged(
-    kind: str, importance: str, make_supernet: MakeSupernet
+    kind: str, importance: str, tiny_supernet: MakeSupernet, labelled_batch: MakeBatch
 ) -> None:
-    supernet = make_supernet(kind)
-    batch = _batch(supernet)
+    supernet = tiny_supernet(kind)
+    batch = labelled_batch(supernet)
     task = task_of(supernet.task)
     with torch.no_grad():
         before = task.forward(supernet.model, batch.inputs).logits
@@ -131,9 +66,11 @@ def test_ranking_leaves_the_function_unchanged(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_default_ranks_every_axis_of_every_block(kind: str, make_supernet: MakeSupernet) -> None:
-    supernet = make_supernet(kind)
-    ranking = supernet.rank("default", [_batch(supernet)])
+def test_default_ranks_every_axis_of_every_block(
+    kind: str, tiny_supernet: MakeSupernet, labelled_batch: MakeBatch
+) -> None:
+    supernet = tiny_supernet(kind)
+    ranking = supernet.rank("default", [labelled_batch(supernet)])
     depth = supernet.shape.num_hidden_layers
     assert supernet.ranking == DEFAULT
     assert sorted(ranking.layer_order) == list(range(depth))
@@ -141,8 +78,10 @@ def test_default_ranks_every_axis_of_every_block(kind: str, make_supernet: MakeS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_block_influence_finds_the_block_that_does_nothing(kind: str, make_supernet: MakeSupernet) -> None:
-    supernet = make_supernet(kind)
+def test_block_influence_finds_the_block_that_does_nothing(
+    kind: str, tiny_supernet: MakeSupernet, labelled_batch: MakeBatch
+) -> None:
+    supernet = tiny_supernet(kind)
     idle = supernet.shape.num_hidden_layers - 1  # of an encoder-decoder, the decoder's last
     block = supernet.family.block_of(supernet.shape, idle)
     layer = supernet.family.layers_of(supernet.model)[idle]
@@ -150,28 +89,32 @@ def test_block_influence_finds_the_block_that_does_nothing(kind: str, make_super
         for path in (*block.attention_outputs, block.ffn_output):
             for parameter in layer.get_submodule(path).parameters():
                 parameter.zero_()
-    ranking = supernet.rank("block_influence", [_batch(supernet)])
+    ranking = supernet.rank("block_influence", [labelled_batch(supernet)])
     assert ranking.layer_order[-1] == idle
 
 
-def test_the_key_value_head_that_adds_nothing_is_ranked_last(make_supernet: MakeSupernet) -> None:
-    supernet = make_supernet("llama")
+def test_the_key_value_head_that_adds_nothing_is_ranked_last(
+    tiny_supernet: MakeSupernet, labelled_batch: MakeBatch
+) -> None:
+    supernet = tiny_supernet("llama")
     attention = supernet.model.model.layers[1].self_attn
     with torch.no_grad():
         attention.o_proj.weight[:, :8] = 0  # both query heads, of width 4, of the first key-value head
-    ranking = supernet.rank("fisher_mask", [_batch(supernet)])
+    ranking = supernet.rank("fisher_mask", [labelled_batch(supernet)])
     assert ranking.orders.heads[1][-1] == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_default_without_labels_is_refused(kind: str, make_supernet: MakeSupernet) -> None:
-    supernet = make_supernet(kind)
+def test_default_without_labels_is_refused(
+    kind: str, tiny_supernet: MakeSupernet, labelled_batch: MakeBatch
+) -> None:
+    supernet = tiny_supernet(kind)
     with pytest.raises(nas.ConfigError, match="fisher_mask needs labelled calibration data"):
-        supernet.rank("default", [Unlabelled(inputs=_batch(supernet).inputs)])
+        supernet.rank("default", [Unlabelled(inputs=labelled_batch(supernet).inputs)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_minitron_needs_no_labels(kind: str, make_supernet: MakeSupernet) -> None:
-    supernet = make_supernet(kind)
-    ranking = supernet.rank("minitron", [Unlabelled(inputs=_batch(supernet).inputs)])
+def test_minitron_needs_no_labels(kind: str, tiny_supernet: MakeSupernet, labelled_batch: MakeBatch) -> None:
+    supernet = tiny_supernet(kind)
+    ranking = supernet.rank("minitron", [Unlabelled(inputs=labelled_batch(supernet).inputs)])
     assert set(ranking.methods.values()) == {"minitron"}

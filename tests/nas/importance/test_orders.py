@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.errors import ConfigError
-from nas.importance import importance_of, rank_units
+from nas.importance import importance_of, known_importances, rank_units
 from nas.importance.base import Subject
 from nas.importance.ranking import best_first, order_heads
 from nas.supernet import Supernet
@@ -62,16 +62,16 @@ def test_a_zeroed_neuron_and_head_score_zero_and_come_last(make_subject: MakeSub
             projection.weight[:8] = 0
             projection.bias[:8] = 0
         block.attention.output.dense.weight[:, :8] = 0
-    scores = importance_of("magnitude").score(subject, ())
+    scores = importance_of("magnitude_l2").score(subject, ())
     assert scores.ffn is not None
     assert scores.heads is not None
     assert scores.ffn[1][5] == scores.heads[1][0] == 0
-    orders = _rank(subject, "magnitude").orders
+    orders = _rank(subject, "magnitude_l2").orders
     assert orders.ffn[1][-1] == 5
     assert orders.heads[1][-1] == 0
 
 
-@pytest.mark.parametrize("name", ["magnitude", "minitron", "fisher_mask"])
+@pytest.mark.parametrize("name", [name for name in known_importances() if name != "random"])
 def test_scores_move_with_their_units(name: str, tiny_model: Any, tiny_batch: Any) -> None:
     supernet = Supernet.from_model(tiny_model(dtype="float64"))
     subject = Subject(
@@ -86,18 +86,23 @@ def test_scores_move_with_their_units(name: str, tiny_model: Any, tiny_batch: An
     orders = supernet.rank("random", seed=13).orders
     after = method.score(subject, batches)
     close = {"rtol": 1e-9, "atol": 1e-12}  # float64 sums in another order
-    for layer in range(3):
-        np.testing.assert_allclose(after.ffn[layer], before.ffn[layer][orders.ffn[layer]], **close)  # type: ignore[index]
-        np.testing.assert_allclose(after.heads[layer], before.heads[layer][orders.heads[layer]], **close)  # type: ignore[index]
+    for found, expected, order in (
+        (after.ffn, before.ffn, orders.ffn),
+        (after.heads, before.heads, orders.heads),
+    ):
+        for layer in range(3 if expected is not None else 0):
+            np.testing.assert_allclose(found[layer], expected[layer][order[layer]], **close)  # type: ignore[index]
     if before.hidden is not None:
         np.testing.assert_allclose(after.hidden, before.hidden[orders.hidden], **close)
+    if before.layers is not None:  # layers never move
+        np.testing.assert_allclose(after.layers, before.layers, **close)
 
 
 def test_ranking_twice_by_the_same_scores_moves_nothing(tiny_model: Any) -> None:
     supernet = Supernet.from_model(tiny_model())
-    supernet.rank("magnitude")
+    supernet.rank("magnitude_l2")
     before = supernet.sha256
-    supernet.rank("magnitude")
+    supernet.rank("magnitude_l2")
     assert supernet.sha256 == before
 
 
@@ -121,9 +126,9 @@ def test_a_method_ranks_every_axis_that_it_scores(make_subject: MakeSubject, tin
 @pytest.mark.parametrize(
     ("importance", "message"),
     [
-        ("magnitud", "unknown importance 'magnitud'; allowed are .*; did you mean magnitude?"),
-        ("default", "importance .* needs calibration data; give batches, or choose magnitude"),
-        ({"neurons": "magnitude"}, "unknown axis 'neurons' in importance; allowed are hidden, heads"),
+        ("magnitude_12", "unknown importance 'magnitude_12'; allowed are .*; did you mean magnitude_l2?"),
+        ("default", "importance .* needs calibration data; give batches, or choose magnitude_l2"),
+        ({"neurons": "magnitude_l2"}, "unknown axis 'neurons' in importance; allowed are hidden, heads"),
         ({"hidden": "fisher_mask"}, "fisher_mask does not score hidden; it scores ffn, heads"),
         ({"layers": "taylor"}, "unknown importance 'taylor'"),
         ("minitron", "importance minitron needs calibration data"),
@@ -146,5 +151,5 @@ def test_scores_that_are_not_finite_are_refused_by_method_and_axis(make_subject:
     subject = make_subject()
     with torch.no_grad():
         subject.model.bert.encoder.layer[0].output.dense.weight[0, 0] = torch.nan
-    with pytest.raises(ConfigError, match="importance magnitude of hidden is not finite"):
-        _rank(subject, "magnitude")
+    with pytest.raises(ConfigError, match="importance magnitude_l2 of hidden is not finite"):
+        _rank(subject, "magnitude_l2")

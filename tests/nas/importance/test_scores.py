@@ -55,15 +55,15 @@ def test_fisher_equals_squared_gradients_of_masks_example_by_example(
             heads[layer] += by_channel.view(3, 8).sum(dim=1).square().numpy()
             ffn[layer] += (output * output.grad).detach().sum(dim=0).square().numpy()
     subject.model.zero_grad()
-    scores = _score(subject, "fisher_mask", [batch])
+    scores = _score(subject, "fisher_diagonal", [batch])
     np.testing.assert_allclose(scores.heads, heads, **CLOSE)
     np.testing.assert_allclose(scores.ffn, ffn, **CLOSE)
 
 
 def test_fisher_does_not_depend_on_the_batch_size(make_subject: MakeSubject, tiny_batch: Any) -> None:
     subject, batch = make_subject(), tiny_batch()
-    together = _score(subject, "fisher_mask", [batch])
-    apart = _score(subject, "fisher_mask", [_row(batch, index) for index in range(4)])
+    together = _score(subject, "fisher_diagonal", [batch])
+    apart = _score(subject, "fisher_diagonal", [_row(batch, index) for index in range(4)])
     np.testing.assert_allclose(apart.heads, together.heads, **CLOSE)
     np.testing.assert_allclose(apart.ffn, together.ffn, **CLOSE)
 
@@ -71,7 +71,7 @@ def test_fisher_does_not_depend_on_the_batch_size(make_subject: MakeSubject, tin
 def test_fisher_of_a_regression_takes_the_squared_error(make_subject: MakeSubject, tiny_batch: Any) -> None:
     subject = make_subject(num_labels=1)
     batch = replace(tiny_batch(), labels=torch.tensor([0.5, -1.0, 2.0, 0.0]))
-    score = _score(subject, "fisher_mask", [_row(batch, 0)]).ffn
+    score = _score(subject, "fisher_diagonal", [_row(batch, 0)]).ffn
     subject.model.zero_grad()
     (subject.model(**_row(batch, 0).inputs).logits.squeeze() - 0.5).square().backward()
     weight = subject.model.bert.encoder.layer[0].output.dense.weight
@@ -80,16 +80,16 @@ def test_fisher_of_a_regression_takes_the_squared_error(make_subject: MakeSubjec
 
 
 def test_fisher_works_in_bfloat16(make_subject: MakeSubject, tiny_batch: Any) -> None:
-    scores = _score(make_subject(dtype="bfloat16"), "fisher_mask", [tiny_batch()])
+    scores = _score(make_subject(dtype="bfloat16"), "fisher_diagonal", [tiny_batch()])
     assert scores.heads is not None
     assert all((row > 0).all() for row in scores.heads)
 
 
-@pytest.mark.parametrize("name", ["fisher_mask", "minitron"])
+@pytest.mark.parametrize("name", ["fisher_diagonal", "minitron"])
 def test_squares_of_scores_add_up_over_batches(name: str, make_subject: MakeSubject, tiny_batch: Any) -> None:
     subject = make_subject()
     first, second = tiny_batch(seed=1), tiny_batch(seed=2, length=5)
-    power = 2 if name == "minitron" else 1  # fisher_mask is a sum of squares already
+    power = 2 if name == "minitron" else 1  # fisher_diagonal is a sum of squares already
     for axis in ("heads", "ffn"):
         one, other, both = (
             np.stack(getattr(_score(subject, name, batches), axis)) ** power
@@ -183,7 +183,7 @@ def test_magnitude_is_the_norm_of_all_weights_coupled_to_a_unit(make_subject: Ma
     head = [attention.output.dense.weight[:, 8:16]]
     for projection in (attention.self.query, attention.self.key, attention.self.value):
         head += [projection.weight[8:16], projection.bias[8:16]]
-    scores = _score(subject, "magnitude")
+    scores = _score(subject, "magnitude_l2")
     for found, weights in ((scores.ffn[0][4], neuron), (scores.heads[0][1], head)):  # type: ignore[index]
         expected = torch.cat([weight.detach().reshape(-1) for weight in weights]).norm()
         np.testing.assert_allclose(found, expected, **CLOSE)
@@ -197,7 +197,7 @@ def test_magnitude_of_a_channel_covers_embeddings_blocks_and_head(make_subject: 
         subject.model.bert.embeddings.word_embeddings.weight[3, 6] = 3.0
         subject.model.bert.pooler.dense.bias[6] = 4.0
         subject.model.classifier.weight[1, 7] = 2.0
-    hidden = _score(subject, "magnitude").hidden
+    hidden = _score(subject, "magnitude_l2").hidden
     assert hidden is not None
     assert {int(i): float(hidden[i]) for i in hidden.nonzero()[0]} == {6: 5.0, 7: 2.0}
 
@@ -237,7 +237,9 @@ def test_scoring_leaves_the_model_as_it_was(name: str, make_subject: MakeSubject
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["fisher_mask", "minitron", "block_influence"])
+@pytest.mark.parametrize(
+    "name", ["fisher_mask", "minitron", "block_influence", "gblm", "ppl_drop", "finercut"]
+)
 def test_hooks_and_mode_are_restored_when_the_forward_fails(
     name: str, make_subject: MakeSubject, tiny_batch: Any
 ) -> None:

@@ -56,7 +56,7 @@ def _config(folder: Path, model: dict[str, Any], data: dict[str, Any], metric: s
             "version": 1,
             "name": "tiny",
             "model": model,
-            "supernet": {"importance": "magnitude", "train": {"passes": 8}, "calibration": 16},
+            "supernet": {"importance": "magnitude_l2", "train": {"passes": 8}, "calibration": 16},
             "data": data,
             "target": None,
             "objectives": [metric, "min num_parameters"],

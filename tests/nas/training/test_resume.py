@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-import nas.training.trainer
+import nas.training.loop
 from nas.errors import ConfigError, StorageError
 from nas.supernet import Supernet
-from nas.training import Budget, TrainOptions, train_supernet
-from nas.training.strategies import Pass, SandwichDistillation
-from search_spaces import SearchSpace, SubnetConfig
+from nas.training import Budget, Pass, SandwichDistillation, Step, TrainOptions, train_supernet
 
 MakeSupernet = Callable[..., Supernet]
 OPTIONS = TrainOptions(batch_size=4, precision="float32", learning_rate=1e-3, checkpoint_seconds=0.0)
@@ -27,15 +25,13 @@ class _Interrupted(SandwichDistillation):
     """Fails in the middle of the run, once."""
 
     def __init__(self, after: int) -> None:
-        self._left = after
+        super().__init__()
+        object.__setattr__(self, "_calls_left", iter(range(after)))
 
-    def passes(
-        self, space: SearchSpace, full: SubnetConfig, generator: np.random.Generator
-    ) -> Sequence[Pass]:
-        self._left -= 1
-        if self._left < 0:
+    def passes(self, step: Step) -> Sequence[Pass]:
+        if next(self._calls_left, None) is None:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
-        return super().passes(space, full, generator)
+        return super().passes(step)
 
 
 def _train(supernet: Supernet, data: Any, folder: Path | None, **changes: Any) -> Any:
@@ -99,11 +95,11 @@ def test_the_precision_that_was_measured_is_kept_on_resuming(
     tmp_path: Path, make_supernet: MakeSupernet, tiny_data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = replace(OPTIONS, precision="auto")
-    monkeypatch.setattr(nas.training.trainer, "prefers_bfloat16", lambda _: True)
+    monkeypatch.setattr(nas.training.loop, "prefers_bfloat16", lambda _: True)
     undisturbed = make_supernet()
     _train(undisturbed, tiny_data(), None, options=options)
     _interrupt(make_supernet(), tiny_data(), tmp_path / "run", 3, options=options)
-    monkeypatch.setattr(nas.training.trainer, "prefers_bfloat16", lambda _: False)
+    monkeypatch.setattr(nas.training.loop, "prefers_bfloat16", lambda _: False)
     resumed = make_supernet()
     assert _train(resumed, tiny_data(), tmp_path / "run", options=options).resumed_at == 3
     assert resumed.sha256 == undisturbed.sha256

@@ -1,0 +1,48 @@
+"""A study as a table: in notebooks, and as a data frame."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nas.errors import ConfigError
+from nas.study.history import front_of
+from nas.study.trial import Trial
+from storage import TrialState
+
+if TYPE_CHECKING:
+    from nas.study.stored_study import StoredStudy
+
+
+def study_html(study: StoredStudy) -> str:
+    """Where a study stands, and its front."""
+    trials = study.trials
+    done = sum(t.state is TrialState.DONE for t in trials)
+    rows = "".join(
+        f"<tr><td>{t.number}</td><td>{html.escape(t.architecture)}</td>"
+        + "".join(f"<td>{value:.5g}</td>" for value in t.values or ())
+        + "</tr>"
+        for t in front_of(trials, study.objectives)
+    )
+    head = "".join(f"<th>{html.escape(str(objective))}</th>" for objective in study.objectives)
+    title = f"Study {html.escape(study.name)}: {done} evaluated, {study.state.value.lower()}"
+    return f"<h4>{title}</h4><table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
+
+
+def trials_dataframe(trials: Sequence[Trial]) -> Any:
+    """All trials as a pandas DataFrame.
+
+    Raises:
+        ConfigError: pandas is not installed.
+    """
+    try:
+        pandas = import_module("pandas")
+    except ModuleNotFoundError as error:
+        raise ConfigError('a data frame needs pandas: pip install "subnas[data]"') from error
+    rows = [
+        {"number": t.number, "state": t.state.value, "origin": t.origin, **t.metrics, **t.parameters}
+        for t in trials
+    ]
+    return pandas.DataFrame(rows)
