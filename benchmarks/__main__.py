@@ -8,14 +8,22 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from benchmarks.machine import describe_machine
-from benchmarks.registry import NAMES, rows_of
+from benchmarks.registry import NAMES, PROGRAMS, rows_of, run_program
 from benchmarks.table import HEADER, line
 
 
 def main(arguments: list[str]) -> None:
     """Run the benchmarks named, or all, each in a process of its own; a missed goal is no failure."""
+    if arguments and arguments[0] in PROGRAMS:
+        run_program(arguments[0], arguments[1:])
+        return
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all if none")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(NAMES)}; all if none. {', '.join(PROGRAMS)} take --help",
+    )
     parser.add_argument("--quick", action="store_true", help="smallest settings: shows that it runs, no more")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.names if name not in NAMES]

@@ -9,7 +9,7 @@ import os
 _M_MMAP_THRESHOLD = -3  # malloc.h
 
 
-def describe_machine() -> str:
+def describe_machine(threads: int = 1) -> str:
     """One line: processor, cores, versions, and how busy the machine is."""
     from workers import fingerprint
 
@@ -19,7 +19,8 @@ def describe_machine() -> str:
     )
     return (
         f"{device.cpu}, {device.logical_cores} cores, {device.memory_bytes / 2**30:.0f} GiB, {device.os}, "
-        f"Python {device.python}, torch {device.torch} on 1 thread, {versions}, "
+        f"Python {device.python}, torch {device.torch} on {threads} "
+        f"{'thread' if threads == 1 else 'threads'}, {versions}, "
         f"load {os.getloadavg()[0]:.1f}"
     )
 

@@ -16,10 +16,21 @@ NAMES: Final = (
     "start_up",
     "training_step",
     "memory",
+    "compensation",
 )
+#: Benchmarks with a command line and tables of their own, by the module that has their `main`.
+PROGRAMS: Final = {
+    "study_of_studies": "benchmarks.study_of_studies.command",
+    "recovered": "benchmarks.study_of_studies.recovered",
+}
 
 
 def rows_of(name: str, *, quick: bool) -> list[Row]:
     """Run one benchmark in this process."""
     rows: list[Row] = import_module(f"benchmarks.{name}").run(quick=quick)
     return rows
+
+
+def run_program(name: str, arguments: list[str]) -> None:
+    """Run a benchmark that has its own command line in this process."""
+    import_module(PROGRAMS[name]).main(arguments)
