@@ -120,7 +120,7 @@ def summary(config: SearchConfig) -> dict[str, str]:
         for key in ("finetune", "train")
         if (section := getattr(supernet, key)) is not None
     ]
-    start = f"from {supernet.checkpoint}" if supernet.checkpoint else f"ranked by {supernet.importance}"
+    start = f"from {supernet.checkpoint}" if supernet.checkpoint else f"ranked by {supernet.methods}"
     timeout = "" if search.timeout_s is None else f", at most {search.timeout_s:.0f} s"
     return {
         "study": config.name,

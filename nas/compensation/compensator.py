@@ -11,7 +11,7 @@ import torch
 from nas.compensation.closed_form import Fitted, Moments, fit_target, fit_units
 from nas.compensation.linear_fit import Contribution
 from nas.compensation.merging import merged_weights
-from nas.compensation.options import BIAS_METHODS, Compensation
+from nas.compensation.options import Compensation
 from nas.compensation.projections import Projection, check_biases
 from nas.compensation.runs import Run, runs_of
 from nas.compensation.statistics import Statistics
@@ -165,7 +165,7 @@ class Compensator:
 
     def _check(self) -> None:
         method = self.compensation
-        if method.units in BIAS_METHODS:
+        if method.needs_biases:
             check_biases(self._statistics.projections, self._supernet.shape.model_type, method.units)
         if method.needs_moments and not self._statistics.batches:
             raise ConfigError(

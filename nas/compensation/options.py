@@ -48,6 +48,11 @@ class Compensation:
         return (self.units, self.layers) == ("none", "drop")
 
     @property
+    def needs_biases(self) -> bool:
+        """Whether every output projection must have a bias."""
+        return self.units in BIAS_METHODS
+
+    @property
     def needs_moments(self) -> bool:
         """Whether it looks at activations."""
         return self.units != "none" or self.layers == "linear_fit"

@@ -24,6 +24,31 @@ TaskName: TypeAlias = Literal[
     "feature-extraction",
     "image-classification",
 ]
+ImportanceName: TypeAlias = Literal[
+    "magnitude_l1",
+    "magnitude_l2",
+    "lamp",
+    "minitron",
+    "flap",
+    "wanda_sp",
+    "gblm",
+    "taylor_first",
+    "taylor_vector",
+    "taylor_mask",
+    "fisher_diagonal",
+    "fisher_mask",
+    "block_influence",
+    "contribution",
+    "angular_window",
+    "cosine_window",
+    "ppl_drop",
+    "finercut",
+    "top",
+    "bottom",
+    "alternate",
+    "symmetric",
+    "random",
+]
 SeedName: TypeAlias = Literal["full", "smallest", "middle", "uniform_ladder", "layer_drop", "random"]
 
 _DATABASE = re.compile(r"(sqlite|postgresql)(\+[a-z0-9]+)?://\S*")
@@ -213,10 +238,21 @@ class TrainSection(FinetuneSection):
     ranks: int = Field(default=1, ge=1, le=4096, description="processes that share each batch, by Ray Train")
 
 
+class ImportanceSection(Section):
+    """The method that ranks each axis; an axis left out keeps its order."""
+
+    hidden: Literal["pca_rotation", ImportanceName] | None = Field(
+        default=None, description="channels of the residual stream"
+    )
+    heads: ImportanceName | None = Field(default=None, description="attention heads")
+    ffn: ImportanceName | None = Field(default=None, description="neurons")
+    layers: ImportanceName | None = Field(default=None, description="layers")
+
+
 class SupernetSection(Section):
     """How units are ranked, and what is trained before and after that."""
 
-    importance: Text | dict[Text, Text] = Field(
+    importance: Literal["default", "pca_rotation", ImportanceName] | ImportanceSection = Field(
         default="default", description="ranking of units: one name, or a name for each axis"
     )
     calibration: int = Field(default=256, ge=1, le=10_000_000, description="examples used for ranking")
@@ -226,6 +262,14 @@ class SupernetSection(Section):
     )
     train: TrainSection | None = Field(default=None, description="null searches the ranked model untrained")
     checkpoint: Text | None = Field(default=None, description="folder of a saved supernet to start from")
+
+    @property
+    def methods(self) -> str | dict[str, str]:
+        """The importance as `Supernet.rank` takes it."""
+        if isinstance(self.importance, str):
+            return self.importance
+        given: dict[str, str] = self.importance.model_dump(exclude_none=True)
+        return given
 
 
 class DataSection(Section):

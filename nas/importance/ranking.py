@@ -66,7 +66,7 @@ def rank_units(
         ConfigError: unknown method or axis, a method that does not score its axis, data missing, or scores
             that are not finite.
     """
-    methods = _methods_by_axis(importance)
+    methods = methods_by_axis(importance)
     names = sorted(set(methods.values()))
     scores = score_units(subject, names, batches, seed=seed, progress=progress)
     of_axis = {axis: getattr(scores[name], axis) for axis, name in methods.items()}
@@ -146,7 +146,12 @@ def order_heads(
     return heads, queries
 
 
-def _methods_by_axis(importance: str | Mapping[str, str]) -> dict[AxisName, str]:
+def methods_by_axis(importance: str | Mapping[str, str]) -> dict[AxisName, str]:
+    """The method of each axis that shall be ranked.
+
+    Raises:
+        ConfigError: unknown method or axis, or a method that does not score its axis.
+    """
     if isinstance(importance, str):
         if importance == "default":
             return dict(DEFAULT)

@@ -80,9 +80,11 @@ def check_before_training(config: SearchConfig, supernet: Supernet) -> None:
     """Refuse what would end the search anyway, before the supernet is trained for it.
 
     Raises:
-        ConfigError: the space, an objective or the target does not fit the model.
+        ConfigError: the space, an objective, the target or an importance does not fit the model.
+        UnsupportedModelError: an importance that the architecture does not allow.
         InfeasibleError: no sub-network meets the constraints on exact costs.
     """
+    supernet.check_importance(config.supernet.methods)
     space = make_space(config, supernet)
     require_feasible(make_spec(config, supernet, space), space)
 

@@ -10,11 +10,12 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
+from nas.compensation import add_output_biases
 from nas.config import FinetuneSection, SearchConfig, TrainSection
 from nas.data import BatchedDataset, Images
 from nas.errors import ConfigError
 from nas.jobs.bundled import published_name
-from nas.jobs.definition import check_before_training, make_space
+from nas.jobs.definition import check_before_training, make_compensation, make_space
 from nas.jobs.examples import Parts, TaskExamples
 from nas.supernet import Supernet
 from nas.supernet.loading import load_image_settings
@@ -118,6 +119,7 @@ def recipe_sha256(config: SearchConfig, parts: Parts) -> str:
         "max_target_length": config.data.max_target_length,
         "train": (parts.train or parts.validation).sha256,
         "seed": config.search.seed,
+        **({"output_biases": True} if _needs_biases(config) else {}),
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
@@ -141,6 +143,8 @@ def _ranked(
         seed=config.search.seed,
     )
     supernet.provenance["source"] = published_name(config.model.id)
+    if _needs_biases(config):
+        supernet = add_output_biases(supernet)
     check_before_training(config, supernet)
     data = training_data(config, parts, supernet)
     if section.finetune is not None:
@@ -154,9 +158,9 @@ def _ranked(
             checkpoint=folder / "finetune",
             show_progress_bar=show_progress,
         )
-    logger.info("ranking units by %s on %d examples", section.importance, section.calibration)
+    logger.info("ranking units by %s on %d examples", section.methods, section.calibration)
     batches = data.calibration(section.calibration, seed=config.search.seed)
-    supernet.rank(section.importance, batches, seed=config.search.seed)
+    supernet.rank(section.methods, batches, seed=config.search.seed)
     supernet.provenance["recipe"] = recipe
     supernet.save(saved)
     return supernet
@@ -203,3 +207,9 @@ def train_options(section: FinetuneSection, seed: int) -> TrainOptions:
         settings["lora"] = Lora(**section.lora.model_dump())
         settings["distillation"] = Distillation(**section.distillation.model_dump())
     return TrainOptions(seed=seed, **settings)
+
+
+def _needs_biases(config: SearchConfig) -> bool:
+    """Whether compensation writes biases, which the model then gets before anything is trained."""
+    compensation = make_compensation(config)
+    return compensation is not None and compensation.needs_biases

@@ -35,8 +35,8 @@ def split_rotation(importance: str | Mapping[str, str]) -> tuple[str | Mapping[s
     return rest, len(rest) < len(importance)
 
 
-def check_rotation(subject: Subject, batches: Sequence[CalibrationBatch]) -> None:
-    """Raise what `rotate` would, before anything is computed."""
+def check_rotation(subject: Subject, batches: Sequence[CalibrationBatch] | None = None) -> None:
+    """Raise what `rotate` would, before anything is computed; without batches what concerns the model."""
     weights = stream_weights(subject.model, subject.shape, subject.family)
     for norm, readers in weights.readers.items():
         if not readers:
@@ -44,7 +44,7 @@ def check_rotation(subject: Subject, batches: Sequence[CalibrationBatch]) -> Non
                 f"{type(subject.model).__name__} hands out what {norm.removesuffix('.weight')} emits, which "
                 "a rotation would change; use a class with a head, or sort hidden by minitron"
             )
-    if not batches:
+    if batches is not None and not batches:
         raise ConfigError(
             f"{PCA_ROTATION} needs calibration data; give batches, or sort hidden by magnitude_l2"
         )

@@ -14,7 +14,7 @@ from torch import nn
 from nas.elastic import cut, permute
 from nas.errors import ConfigError, StorageError
 from nas.families import Family, family_of
-from nas.importance import CalibrationBatch, Ranking, rank_units
+from nas.importance import CalibrationBatch, Ranking, methods_by_axis, rank_units
 from nas.importance.base import Subject
 from nas.supernet.activation import ElasticModel
 from nas.supernet.calibration import Remembered, load_calibration, remembered, save_calibration
@@ -227,16 +227,32 @@ class Supernet:
         """
         self.calibration = remembered(batches)
 
-    def _rank(
-        self, importance: str | Mapping[str, str], batches: Sequence[CalibrationBatch], seed: int
-    ) -> Ranking:
-        subject = Subject(
+    def check_importance(self, importance: str | Mapping[str, str]) -> None:
+        """Raise what `rank` would for these methods, whatever the calibration data.
+
+        Raises:
+            ConfigError: unknown method or axis, or a method that does not score its axis.
+            UnsupportedModelError: a rotation of an architecture that does not allow it.
+        """
+        methods, has_rotation = split_rotation(importance)
+        methods_by_axis(methods)
+        if has_rotation:
+            check_rotation(self._subject)
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(
             model=self.model,
             shape=self.shape,
             family=self.family,
             task=task_of(self.task),
             active=self.active,
         )
+
+    def _rank(
+        self, importance: str | Mapping[str, str], batches: Sequence[CalibrationBatch], seed: int
+    ) -> Ranking:
+        subject = self._subject
         importance, has_rotation = split_rotation(importance)
         if has_rotation:
             check_rotation(subject, batches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from benchmarks.study_of_studies.recipe import Recipe
 from benchmarks.study_of_studies.recovered import GOALS, Pruned, pruned, summary
 from benchmarks.study_of_studies.tasks import TASKS, Parts
 from nas.data import EncodedDataset
+from search_spaces import SubnetConfig
 
 RECIPE = Recipe(supernet_passes=2, trials=4, recovery_passes=3)
 
@@ -50,6 +52,20 @@ def test_results_are_read_and_not_made_again(bench: Bench, monkeypatch: pytest.M
     monkeypatch.setattr(recovered, "recover", _never)
 
     assert pruned(bench, RECIPE) == first
+
+
+def test_every_finalist_is_recovered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[str] = []
+    recover = recovered.recover
+
+    def noting(supernet: Any, config: SubnetConfig, *arguments: Any, **options: Any) -> Any:
+        keys.append(config.key)
+        return recover(supernet, config, *arguments, **options)
+
+    monkeypatch.setattr(recovered, "recover", noting)
+    pruned(bench, dataclasses.replace(RECIPE, finalists=3))
+
+    assert [len(set(keys[start : start + 3])) for start in (0, 3, 6)] == [3, 3, 3]
 
 
 def test_goal_is_judged_by_the_mean_over_tasks() -> None:

@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 
 from nas.config import EvaluationSection, FinetuneSection, SearchSection, TargetSection, TrainSection
-from nas.config.sections import SeedName
+from nas.config.sections import ImportanceName, SeedName, SupernetSection
 from nas.errors import ConfigError
 from nas.evaluation import DatasetEvaluator, Target
+from nas.importance import known_importances
 from nas.jobs.supernets import train_options
 from nas.search.design import DEFAULT_DESIGN, initial_design
 from nas.training import TrainOptions, known_strategies
@@ -28,6 +29,15 @@ def test_the_settings_of_a_training_are_the_apis(section):
 def test_every_sampler_can_be_configured():
     sampler = TrainSection.model_fields["sampler"]
     assert set(get_args(sampler.annotation)) == set(SAMPLERS)
+
+
+def test_every_importance_can_be_configured():
+    assert set(get_args(ImportanceName)) == set(known_importances())
+
+
+@pytest.mark.parametrize("importance", ["minitron", {"hidden": "pca_rotation", "ffn": "flap"}])
+def test_an_importance_is_handed_on_as_it_was_given(importance):
+    assert SupernetSection(importance=importance).methods == importance
 
 
 def test_every_training_strategy_can_be_configured():

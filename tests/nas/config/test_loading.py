@@ -196,7 +196,7 @@ def test_an_unknown_key_names_the_nearest_known_one(path, hint):
         ("space.hidden_size", [8, "x"], "space.hidden_size.1: got 'x'; give a whole number"),
         ("space.hidden_size", [8, 8], "a value is given twice"),
         ("space.hidden_size", [], "give at least 1 entry"),
-        ("supernet.importance", {"heads": 3}, "supernet.importance.heads: got 3; give text"),
+        ("supernet.importance", {"heads": 3}, "supernet.importance.heads: got 3; give 'magnitude_l1'"),
         ("objectives", [], "objectives: got []; give at least 1 entry"),
         ("objectives", ["best"], "objectives.0: got 'best'; write (max|min) METRIC"),
         ("constraints", ["latency < 3"], "constraints.0: got 'latency < 3'; write METRIC (<=|>=)"),
