@@ -213,7 +213,7 @@ class TrainSection(FinetuneSection):
         "sorted",
         "layerdrop",
         "progressive",
-    ] = Field(default="sandwich_kd", description="which sub-networks a step trains")
+    ] = Field(default="random", description="which sub-networks a step trains")
     random_subnets: int | None = Field(
         default=None,
         ge=1,

@@ -51,7 +51,7 @@ supernet:
     deterministic: false      # true takes only operations that give the same bits every time
   train:                      # the supernet, after the ranking; null searches it untrained
     # standard, random, random_linear, ats, sandwich, kd, sandwich_kd, sorted, layerdrop or progressive
-    strategy: sandwich_kd
+    strategy: random
     passes: 2000              # forward/backward passes in all
     batch_size: 32
     learning_rate: 1.0e-4

@@ -61,7 +61,7 @@ def train_on_ranks(
     data: BatchedDataset,
     *,
     cluster: Cluster,
-    strategy: str | Strategy = "sandwich_kd",
+    strategy: str | Strategy = "random",
     budget: Budget,
     space: SearchSpace | None = None,
     options: TrainOptions | None = None,

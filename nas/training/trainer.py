@@ -58,7 +58,7 @@ def train_supernet(
     supernet: Supernet,
     data: BatchedDataset,
     *,
-    strategy: str | Strategy = "sandwich_kd",
+    strategy: str | Strategy = "random",
     budget: Budget,
     space: SearchSpace | None = None,
     options: TrainOptions | None = None,

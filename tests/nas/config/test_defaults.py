@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import get_args
 
 import pytest
@@ -13,7 +14,7 @@ from nas.evaluation import DatasetEvaluator, Target
 from nas.importance import known_importances
 from nas.jobs.supernets import train_options
 from nas.search.design import DEFAULT_DESIGN, initial_design
-from nas.training import TrainOptions, known_strategies
+from nas.training import TrainOptions, known_strategies, train_supernet
 from search_spaces.sampling import SAMPLERS
 
 
@@ -29,6 +30,10 @@ def test_the_settings_of_a_training_are_the_apis(section):
 def test_every_sampler_can_be_configured():
     sampler = TrainSection.model_fields["sampler"]
     assert set(get_args(sampler.annotation)) == set(SAMPLERS)
+
+
+def test_the_default_strategy_is_the_apis():
+    assert TrainSection().strategy == signature(train_supernet).parameters["strategy"].default
 
 
 def test_every_importance_can_be_configured():

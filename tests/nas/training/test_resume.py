@@ -35,7 +35,8 @@ class _Interrupted(SandwichDistillation):
 
 
 def _train(supernet: Supernet, data: Any, folder: Path | None, **changes: Any) -> Any:
-    arguments = {"budget": BUDGET, "options": OPTIONS, "checkpoint": folder} | changes
+    fixed = {"strategy": "sandwich_kd", "budget": BUDGET, "options": OPTIONS, "checkpoint": folder}
+    arguments = fixed | changes
     return train_supernet(supernet, data, **arguments)
 
 
