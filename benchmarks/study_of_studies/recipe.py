@@ -18,7 +18,8 @@ class Recipe:
         strategy: of the supernet's training.
         supernet_passes: of it.
         trials: sub-networks evaluated within each budget.
-        recovery_passes: of each chosen sub-network.
+        finalists: sub-networks recovered within each budget; the best on validation data is kept.
+        recovery_passes: of each of them.
         learning_rate: of supernet and recovery.
         labels: weight of the labels in recovery.
         logits: weight of the fine-tuned model's logits.
@@ -28,6 +29,7 @@ class Recipe:
     supernet_passes: int
     trials: int
     recovery_passes: int
+    finalists: int = 2
     strategy: str = "random"
     learning_rate: float = 1e-4
     labels: float = 1.0
@@ -49,6 +51,6 @@ class Recipe:
 #: By the kind of run.
 RECIPES: Final = {
     "full": Recipe(supernet_passes=600, trials=60, recovery_passes=600),
-    "short": Recipe(supernet_passes=200, trials=30, recovery_passes=300),
+    "short": Recipe(supernet_passes=200, trials=30, recovery_passes=300, finalists=1),
     "tiny": Recipe(supernet_passes=8, trials=10, recovery_passes=8),
 }

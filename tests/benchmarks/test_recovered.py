@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from benchmarks.models import TINY, random_supernet
-from benchmarks.study_of_studies import recovered
+from benchmarks.study_of_studies import pruned as pruning
 from benchmarks.study_of_studies.cells import Bench
 from benchmarks.study_of_studies.protocol import Protocol
+from benchmarks.study_of_studies.pruned import GOALS, Pruned, filling, pruned
 from benchmarks.study_of_studies.recipe import Recipe
-from benchmarks.study_of_studies.recovered import GOALS, Pruned, pruned, summary
+from benchmarks.study_of_studies.recovered import summary
 from benchmarks.study_of_studies.tasks import TASKS, Parts
 from nas.data import EncodedDataset
 from search_spaces import SubnetConfig
@@ -49,20 +50,31 @@ def test_each_budget_is_kept_and_recovered_for_the_passes_of_the_recipe(bench: B
 
 def test_results_are_read_and_not_made_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     first = pruned(bench, RECIPE)
-    monkeypatch.setattr(recovered, "recover", _never)
+    monkeypatch.setattr(pruning, "recover", _never)
 
     assert pruned(bench, RECIPE) == first
 
 
+@pytest.mark.parametrize("threshold", GOALS)
+def test_search_begins_with_sub_networks_that_fill_the_budget(threshold: float) -> None:
+    supernet = random_supernet(TINY)
+    full = supernet.cost(supernet.full).num_parameters
+
+    shares = [supernet.cost(config).num_parameters / full for config in filling(threshold, supernet, 5)]
+
+    assert len(shares) == 5
+    assert all(threshold - 0.08 < share <= threshold for share in shares)
+
+
 def test_every_finalist_is_recovered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     keys: list[str] = []
-    recover = recovered.recover
+    recover = pruning.recover
 
     def noting(supernet: Any, config: SubnetConfig, *arguments: Any, **options: Any) -> Any:
         keys.append(config.key)
         return recover(supernet, config, *arguments, **options)
 
-    monkeypatch.setattr(recovered, "recover", noting)
+    monkeypatch.setattr(pruning, "recover", noting)
     pruned(bench, dataclasses.replace(RECIPE, finalists=3))
 
     assert [len(set(keys[start : start + 3])) for start in (0, 3, 6)] == [3, 3, 3]
