@@ -69,8 +69,8 @@ def config_of(study: Study, storage: Mapping[str, str], overrides: Sequence[str]
     stored = study.config
     if stored is None:
         raise ConfigError(
-            f"study {study.name!r} was not run by `nas search run`, so its data are not known; "
-            "call study.recover() in Python"
+            f"study {study.name!r} was not run by `nas search run` of this version, so its data are not "
+            "known; run its config once more, which repeats nothing, or call study.recover() in Python"
         )
     document: dict[str, Any] = {**stored, "storage": dict(storage)}
     document["recovery"] = document.get("recovery") or {}
