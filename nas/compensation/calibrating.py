@@ -12,6 +12,7 @@ from torch import nn
 from nas.compensation.closed_form import Moments
 from nas.compensation.projections import Projection
 from nas.importance import CalibrationBatch
+from nas.importance.hooks import eval_mode, input_of, real_tokens
 from nas.supernet import Supernet
 from nas.tasks import task_of
 
@@ -31,7 +32,7 @@ class Pass:
         """Call `see` with each input of a module."""
         self._handles.append(
             module.register_forward_pre_hook(
-                lambda _, args, kwargs: see(args[0] if args else kwargs["hidden_states"]), with_kwargs=True
+                lambda _, args, kwargs: see(input_of(args, kwargs)), with_kwargs=True
             )
         )
 
@@ -45,15 +46,15 @@ class Pass:
         rows = x.detach().reshape(-1, x.shape[-1])
         if mask is None or mask.numel() != len(rows):  # images and speech have no padding
             return rows
-        return rows[mask.to(x.device).reshape(-1)]
+        return rows[mask.to(x.device, torch.bool).reshape(-1)]
 
     def run(self, batches: Sequence[CalibrationBatch]) -> int:
         """Forward every batch through the full model, without gradients and dropout; returns how many."""
         task, supernet = task_of(self._supernet.task), self._supernet
         has_decoder = len(supernet.shape.stacks) > 1
-        with supernet.active(supernet.full) as model, _evaluating(model), torch.no_grad():
+        with supernet.active(supernet.full) as model, eval_mode(model), torch.no_grad():
             for batch in batches:
-                self._masks = _real_tokens(batch, has_decoder=has_decoder)
+                self._masks = real_tokens(batch, has_decoder=has_decoder)
                 task.forward(model, batch.inputs)
         return len(batches)
 
@@ -124,24 +125,5 @@ class MomentSum:
         )
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout off for the length of the block."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
-
-
 def _adder(total: MomentSum, rows: Rows, stack: int) -> Callable[[torch.Tensor], None]:
     return lambda x: total.add(rows(x, stack))
-
-
-def _real_tokens(batch: CalibrationBatch, *, has_decoder: bool) -> list[torch.Tensor | None]:
-    """Which tokens of each stack are no padding: of a decoder behind an encoder those to be predicted."""
-    mask, labels = batch.inputs.get("attention_mask"), batch.labels
-    is_target = has_decoder and labels is not None and labels.ndim == 2
-    real = None if mask is None or mask.ndim != 2 else mask.bool()
-    return [real, labels.ge(0) if is_target and labels is not None else None]

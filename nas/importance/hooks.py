@@ -32,19 +32,14 @@ class Hooks:
 
     def see(self, batch: CalibrationBatch) -> None:
         """Note which tokens are real: of a target those that are to be predicted."""
-        target = batch.labels
-        is_row = self._has_decoder and target is not None and target.ndim == 2
         self._rows = num_rows(batch)
-        self._masks = [
-            batch.inputs.get("attention_mask"),
-            None if target is None or not is_row else target.ge(0),
-        ]
+        self._masks = real_tokens(batch, has_decoder=self._has_decoder)
 
     def on_input(self, module: nn.Module, stack: int, see: See) -> None:
         """Show what a module gets."""
         self._handles.append(
             module.register_forward_pre_hook(
-                lambda _, args, kwargs: self._show(_input(args, kwargs), stack, see), with_kwargs=True
+                lambda _, args, kwargs: self._show(input_of(args, kwargs), stack, see), with_kwargs=True
             )
         )
 
@@ -58,7 +53,7 @@ class Hooks:
         """Show what a block gets and gives."""
 
         def show(_: object, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            before, after = self._rowwise(_input(args, kwargs)), self._rowwise(_first(output))
+            before, after = self._rowwise(input_of(args, kwargs)), self._rowwise(_first(output))
             see(before, after, self.mask(after, stack))
 
         self._handles.append(module.register_forward_hook(show, with_kwargs=True))
@@ -108,7 +103,18 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def _input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+def real_tokens(batch: CalibrationBatch, *, has_decoder: bool) -> list[torch.Tensor | None]:
+    """Which tokens of each stack are no padding, `(batch, sequence)`: of a target those to be predicted.
+
+    None where a stack has no padding, as for images and speech.
+    """
+    mask, target = batch.inputs.get("attention_mask"), batch.labels
+    is_row = has_decoder and target is not None and target.ndim == 2
+    return [mask, None if target is None or not is_row else target.ge(0)]
+
+
+def input_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+    """What a block or a layer was called on."""
     tensor: torch.Tensor = args[0] if args else kwargs["hidden_states"]
     return tensor
 
