@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,6 +20,8 @@ from workers.ray_session import RaySession
 T = TypeVar("T")
 
 _OBJECT_STORE_BYTES: Final = 512 * 2**20
+#: Attribute of what a rank raised: when, in seconds of the epoch.
+_RAISED_AT: Final = "raised_at_s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ def run_ranks(function: Callable[[], T], group: RankGroup) -> T:
 
     Raises:
         PoolError: Ray or Ray Train cannot be used, or a process was lost too often.
-        Exception: what the function raised on the rank of the lowest number.
+        Exception: what the function raised first, on whichever rank.
     """
     session = RaySession(group.address)
     try:
@@ -111,14 +114,17 @@ class _Rank:
             path for path in self.import_paths if os.path.realpath(path) not in known and Path(path).exists()
         )
         torch.set_num_threads(self.threads)
-        return cloudpickle.loads(self.function)()
+        try:
+            return cloudpickle.loads(self.function)()
+        except Exception as error:
+            error.__dict__[_RAISED_AT] = time.time()
+            raise
 
 
 def _cause(error: Exception) -> Exception:
-    """What the function raised on the rank of the lowest number, else an error of the group."""
-    failures = getattr(error, "worker_failures", {})
-    for rank in sorted(failures):
-        cause = getattr(failures[rank], "_base_exc", failures[rank])
-        if isinstance(cause, Exception) and type(cause).__module__.partition(".")[0] != "ray":
-            return cause
+    """What the function raised first, unless a process was lost: then what other ranks raised follows from it."""
+    failures = [getattr(one, "_base_exc", one) for one in getattr(error, "worker_failures", {}).values()]
+    if failures and all(_RAISED_AT in getattr(one, "__dict__", {}) for one in failures):
+        first: Exception = min(failures, key=lambda one: one.__dict__[_RAISED_AT])
+        return first
     return PoolError(f"Ray Train's processes failed: {error}")
