@@ -16,6 +16,7 @@ from .errors import (
     UnknownStudyError,
     UnknownTrialError,
     UnreachableError,
+    UpgradeError,
 )
 from .events import EventKind
 from .lease_keeper import LeaseKeeper
@@ -72,6 +73,7 @@ __all__ = [
     "UnknownStudyError",
     "UnknownTrialError",
     "UnreachableError",
+    "UpgradeError",
     "current_revision",
     "upgrade_database",
 ]

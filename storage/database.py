@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, QueuePool
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from .engine import WRITES
+from .engine import begin_write
 from .errors import UnreachableError
 from .failures import Failure, failure_of, translated
 from .location import shown
@@ -39,7 +39,6 @@ class Database:
 
     def __init__(self, engine: Engine, *, retry_delays_s: Sequence[float] = RETRY_DELAYS_S) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(**{WRITES: True})
         self._retry_delays_s = tuple(retry_delays_s)
 
     @property
@@ -58,8 +57,11 @@ class Database:
         return pool.checkedout()
 
     def read(self, operation: _Operation[_Result]) -> _Result:
-        """Runs a reading operation, also again when the connection is lost."""
-        return self._run(self._engine, operation, idempotent=True)
+        """Runs a reading operation, also again when the connection is lost.
+
+        On SQLite each of its statements sees what is committed by then: there is no transaction around them.
+        """
+        return self._run(operation, writes=False, idempotent=True)
 
     def write(self, operation: _Operation[_Result], *, idempotent: bool = False) -> _Result:
         """Runs a writing operation as one transaction.
@@ -73,13 +75,13 @@ class Database:
             ReadOnlyError: the database takes no writes.
             ValueError: a value can't be stored.
         """
-        return self._run(self._writer, operation, idempotent=idempotent)
+        return self._run(operation, writes=True, idempotent=idempotent)
 
-    def _run(self, engine: Engine, operation: _Operation[_Result], *, idempotent: bool) -> _Result:
+    def _run(self, operation: _Operation[_Result], *, writes: bool, idempotent: bool) -> _Result:
         limit = time.monotonic() + RETRY_LIMIT_S
         for delay_s in self._retry_delays_s:
             try:
-                return _in_transaction(engine, operation)
+                return _in_transaction(self._engine, operation, writes=writes)
             except (DBAPIError, _CommitLostError) as error:
                 if not _is_worth_retrying(error, idempotent) or time.monotonic() + delay_s > limit:
                     self._raise_fault(error)
@@ -87,11 +89,11 @@ class Database:
             except (StatementError, PoolTimeoutError) as error:
                 self._raise_fault(error)
             time.sleep(delay_s)
-        return self._last_try(engine, operation)
+        return self._last_try(operation, writes=writes)
 
-    def _last_try(self, engine: Engine, operation: _Operation[_Result]) -> _Result:
+    def _last_try(self, operation: _Operation[_Result], *, writes: bool) -> _Result:
         try:
-            return _in_transaction(engine, operation)
+            return _in_transaction(self._engine, operation, writes=writes)
         except (StatementError, _CommitLostError, PoolTimeoutError) as error:
             self._raise_fault(error)
 
@@ -102,10 +104,12 @@ class Database:
         raise fault from error
 
 
-def _in_transaction(engine: Engine, operation: _Operation[_Result]) -> _Result:
+def _in_transaction(engine: Engine, operation: _Operation[_Result], *, writes: bool) -> _Result:
     with engine.connect() as connection:
         transaction = connection.begin()
         try:
+            if writes:
+                begin_write(connection)
             result = operation(connection)
         except BaseException:
             transaction.rollback()

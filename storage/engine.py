@@ -7,22 +7,25 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy import create_engine as create_sqlalchemy_engine
-from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from .errors import DatabaseUrlError
 from .location import check_file, shown
 from .values import json_text, json_value
 
 BUSY_TIMEOUT_MS = 30_000
-WRITES = "nas_writes"
-"""Execution option of connections that will write: SQLite then locks at BEGIN, not midway."""
 
+_BEGIN = "BEGIN IMMEDIATE"
 _POSTGRES_TIMEOUT_S = 5
 _POSTGRES_SETTINGS = "-c statement_timeout=30000 -c synchronous_commit=on"
 
 
-def create_engine(url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
+def create_engine(
+    url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, has_foreign_keys: bool = True
+) -> Engine:
     """An engine on a database that exists, or on an SQLite file that may not exist yet.
+
+    Without foreign keys, which is for migrations only, SQLite lets a table be dropped that others refer to.
 
     Raises:
         UnreachableError: the folder of the SQLite file does not exist.
@@ -30,7 +33,7 @@ def create_engine(url: URL, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine
     """
     if url.get_backend_name() == "sqlite":
         check_file(url)
-        return _sqlite_engine(url, busy_timeout_ms)
+        return _sqlite_engine(url, busy_timeout_ms, has_foreign_keys)
     return _postgresql_engine(url)
 
 
@@ -46,7 +49,20 @@ def check_durable(connection: Connection, url: str) -> None:
         raise DatabaseUrlError(url, "the server runs with fsync=off and can lose results; set fsync=on")
 
 
-def _sqlite_engine(url: URL, busy_timeout_ms: int) -> Engine:
+def begin_write(connection: Connection) -> None:
+    """Begins the transaction of a connection that will write: SQLite locks the file here, not midway.
+
+    An event of the engine would do it too, but with one SQLAlchemy looks for others at every statement.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    try:
+        connection.connection.cursor().execute(_BEGIN)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(_BEGIN, None, error, sqlite3.Error) from error
+
+
+def _sqlite_engine(url: URL, busy_timeout_ms: int, has_foreign_keys: bool) -> Engine:
     engine = _engine(url)
 
     @event.listens_for(engine, "connect")
@@ -55,12 +71,7 @@ def _sqlite_engine(url: URL, busy_timeout_ms: int) -> Engine:
         connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms:d}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.execute(f"PRAGMA foreign_keys={has_foreign_keys:d}")
 
     return engine
 

@@ -90,6 +90,20 @@ class SchemaError(StorageFault):
         )
 
 
+class UpgradeError(StorageFault):
+    """Rows of the database refer to others that are not there, so that its tables were left as they are."""
+
+    def __init__(self, url: str, tables: tuple[str, ...]) -> None:
+        super().__init__(url, tables)
+
+    def __str__(self) -> str:
+        url, tables = self.args
+        return (
+            f"database {url} was not upgraded: rows of {', '.join(tables)} refer to rows that are missing; "
+            "run `PRAGMA foreign_key_check` in it to see them, restore a copy of the file or delete them"
+        )
+
+
 class StudyExistsError(StorageFault, ValueError):
     """A study of that name is already stored."""
 

@@ -13,7 +13,9 @@ from .records import EventRecord
 from .tables import event
 
 # Built once: building a statement takes longer than running it.
-_ADD_EVENT = insert(event).values(at=database_clock()).returning(event.c.id)
+_ADD_EVENT = insert(event).values(at=database_clock())
+_ADD_AND_TELL_ID = _ADD_EVENT.returning(event.c.id)
+_ADD_SILENTLY = _ADD_EVENT.inline()  # else SQLAlchemy asks for the id all the same
 
 
 class EventKind(StrEnum):
@@ -29,18 +31,25 @@ class EventKind(StrEnum):
     TRIAL_COMPLETED = "trial_completed"
     TRIAL_CONFLICT = "trial_conflict"
     TRIAL_FAILED = "trial_failed"
+    TRIAL_PAUSED = "trial_paused"
     TRIALS_REQUEUED = "trials_requeued"
     SUBNET_RECOVERED = "subnet_recovered"
 
 
-def add_event(connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> int:
-    """Appends a line and returns its id.
+def add_event(connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> None:
+    """Appends a line.
 
     Whoever writes one of a study holds the lock of that study's row, so that ids of a study become
     visible in their order and a reader that asks for those after the last it saw misses none.
     """
-    row = {"study_id": study_id, "kind": str(kind), "payload": dict(payload)}
-    return int(connection.execute(_ADD_EVENT, row).scalar_one())
+    connection.execute(_ADD_SILENTLY, _row(study_id, kind, payload))
+
+
+def add_numbered_event(
+    connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]
+) -> int:
+    """As `add_event`; returns the id of the line."""
+    return int(connection.execute(_ADD_AND_TELL_ID, _row(study_id, kind, payload)).scalar_one())
 
 
 def read_events(
@@ -53,3 +62,7 @@ def read_events(
     if kind is not None:
         query = query.where(event.c.kind == kind)
     return [EventRecord(**row) for row in connection.execute(query).mappings()]
+
+
+def _row(study_id: int | None, kind: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {"study_id": study_id, "kind": str(kind), "payload": dict(payload)}

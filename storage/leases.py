@@ -6,7 +6,6 @@ then never again. Lease times come from the clock of the database, so that drive
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +21,6 @@ _OVER = 0.0
 _LOCKED_COLUMNS = (
     study.c.epoch,
     study.c.owner,
-    study.c.next_number,
-    study.c.told_count,
     type_coerce(database_clock(), UtcSeconds()).label("now"),
 )
 # Built once: building a statement takes longer than running it. SQLite has no FOR UPDATE and needs none:
@@ -31,26 +28,17 @@ _LOCKED_COLUMNS = (
 _LOCK_STUDY = select(*_LOCKED_COLUMNS).where(study.c.id == bindparam("at_study")).with_for_update()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockedStudy:
-    """Counters of a study whose row is locked until the transaction ends."""
-
-    next_number: int
-    told_count: int
-    now: datetime
-
-
-def lock_study(connection: Connection, study_id: int) -> LockedStudy:
-    """Locks the row of a study against every other writer of that study.
+def lock_study(connection: Connection, study_id: int) -> datetime:
+    """Locks the row of a study against every other writer of that study; returns the time.
 
     Raises:
         UnknownStudyError: there is none of that number.
     """
-    return _counters(_locked_row(connection, study_id))
+    return _time_of(_locked_row(connection, study_id))
 
 
-def fence(connection: Connection, lease: Lease) -> LockedStudy:
-    """Locks the study for the holder of the current lease.
+def fence(connection: Connection, lease: Lease) -> datetime:
+    """Locks the study for the holder of the current lease; returns the time.
 
     Raises:
         FencedError: the lease is over.
@@ -59,7 +47,7 @@ def fence(connection: Connection, lease: Lease) -> LockedStudy:
     row = _locked_row(connection, lease.study_id)
     if (row.epoch, row.owner) != (lease.epoch, lease.owner):
         raise FencedError(lease.study_id, lease.epoch, row.epoch, row.owner)
-    return _counters(row)
+    return _time_of(row)
 
 
 def acquire(connection: Connection, name: str, *, owner: str, seconds: float) -> Lease:
@@ -138,5 +126,6 @@ def _locked_row(connection: Connection, study_id: int) -> Row[Any]:
     return row
 
 
-def _counters(row: Row[Any]) -> LockedStudy:
-    return LockedStudy(next_number=row.next_number, told_count=row.told_count, now=row.now)
+def _time_of(row: Row[Any]) -> datetime:
+    now: datetime = row.now
+    return now

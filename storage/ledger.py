@@ -56,7 +56,7 @@ class Ledger:
         database = Database(create_engine(parsed_url(url)))
         try:
             database.read(lambda connection: check_durable(connection, database.url))
-            schema.check(database, may_upgrade=upgrade)
+            schema.check(database, url, may_upgrade=upgrade)
         except BaseException:
             database.close()
             raise
@@ -196,6 +196,23 @@ class Ledger:
             lambda connection: transitions.fail(connection, lease, number, reason=reason, message=message)
         )
 
+    def pause(self, lease: Lease, number: int, metrics: Mapping[str, float], *, reason: str) -> None:
+        """Stops a running trial early, with its estimates so far; it can be dispatched again.
+
+        May be called again: an equal pause changes nothing.
+
+        Raises:
+            ValueError: there is no estimate, or one is not a finite number.
+            TrialStateError: the trial does not run, or is paused otherwise.
+        """
+        if not metrics:
+            raise ValueError(f"trial {number} has no estimate: requeue a trial of which nothing is known")
+        checked = finite_metrics(metrics)
+        self._database.write(
+            lambda connection: transitions.pause(connection, lease, number, checked, reason=reason),
+            idempotent=True,
+        )
+
     def requeue(self, lease: Lease, number: int, *, outcome: str) -> None:
         """Takes a running trial back and ends its attempt with the outcome; raises TrialStateError."""
         self._database.write(
@@ -203,7 +220,10 @@ class Ledger:
         )
 
     def requeue_open(self, lease: Lease) -> list[TrialRecord]:
-        """Takes back all running trials of a driver that died; returns all that wait, by number."""
+        """Takes back all running trials of a driver that died; returns all that wait, by number.
+
+        Paused trials stay paused and are not among them.
+        """
         return self._database.write(
             lambda connection: transitions.requeue_open(connection, lease), idempotent=True
         )
@@ -237,6 +257,12 @@ class Ledger:
         """The quality of a sub-network on the first `stage` examples."""
         return self._database.read(
             lambda connection: measurements.read_quality(connection, supernet_sha256, key, data_sha256, stage)
+        )
+
+    def quality_stages(self, supernet_sha256: str, key: str, data_sha256: str) -> list[QualityRecord]:
+        """What is known of a sub-network on the data, by rising stage."""
+        return self._database.read(
+            lambda connection: measurements.read_quality_stages(connection, supernet_sha256, key, data_sha256)
         )
 
     def put_latency(self, record: LatencyRecord) -> None:

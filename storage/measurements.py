@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 from sqlalchemy import insert as generic_insert
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -16,6 +16,22 @@ from .values import finite_metrics
 
 _QUALITY_COLUMNS = tuple(quality.c[field.name] for field in dataclasses.fields(QualityRecord))
 _LATENCY_COLUMNS = tuple(latency.c[field.name] for field in dataclasses.fields(LatencyRecord))
+
+# Built once: building a statement takes longer than running it.
+_IS_SUBNET = and_(
+    quality.c.supernet_sha256 == bindparam("at_supernet"),
+    quality.c.key == bindparam("at_key"),
+    quality.c.data_sha256 == bindparam("at_data"),
+)
+_READ_STAGES = select(*_QUALITY_COLUMNS).where(_IS_SUBNET).order_by(quality.c.stage)
+_READ_QUALITY = select(*_QUALITY_COLUMNS).where(_IS_SUBNET, quality.c.stage == bindparam("at_stage"))
+_PUT_QUALITY: Final = {
+    name: dialect.insert(quality)
+    .values(created_at=database_clock())
+    .on_conflict_do_nothing()
+    .returning(quality.c.stage)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
 
 
 def checked_quality(record: QualityRecord) -> QualityRecord:
@@ -33,24 +49,25 @@ def checked_latency(record: LatencyRecord) -> LatencyRecord:
 
 def put_quality(connection: Connection, record: QualityRecord) -> bool:
     """Stores a record with checked metrics unless there is one; whether it was stored."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    statement = insert(quality).values(created_at=database_clock(), **row).on_conflict_do_nothing()
-    return connection.execute(statement.returning(quality.c.stage)).one_or_none() is not None
+    row = {column.name: getattr(record, column.name) for column in _QUALITY_COLUMNS}
+    return connection.execute(_PUT_QUALITY[connection.dialect.name], row).one_or_none() is not None
 
 
 def read_quality(
     connection: Connection, supernet_sha256: str, key: str, data_sha256: str, stage: int
 ) -> QualityRecord | None:
     """The record of a sub-network on the first `stage` examples, None if it was never evaluated there."""
-    query = select(*_QUALITY_COLUMNS).where(
-        quality.c.supernet_sha256 == supernet_sha256,
-        quality.c.key == key,
-        quality.c.data_sha256 == data_sha256,
-        quality.c.stage == stage,
-    )
-    row = connection.execute(query).one_or_none()
+    place = {**_subnet(supernet_sha256, key, data_sha256), "at_stage": stage}
+    row = connection.execute(_READ_QUALITY, place).one_or_none()
     return None if row is None else QualityRecord(**row._mapping)
+
+
+def read_quality_stages(
+    connection: Connection, supernet_sha256: str, key: str, data_sha256: str
+) -> list[QualityRecord]:
+    """Records of a sub-network on some data by rising stage."""
+    rows = connection.execute(_READ_STAGES, _subnet(supernet_sha256, key, data_sha256))
+    return [QualityRecord(**row._mapping) for row in rows]
 
 
 def put_latency(connection: Connection, record: LatencyRecord) -> None:
@@ -86,6 +103,10 @@ def _latencies(target: str | None, workload_sha256: str | None) -> Select[Any]:
     if workload_sha256 is not None:
         query = query.where(latency.c.workload_sha256 == workload_sha256)
     return query
+
+
+def _subnet(supernet_sha256: str, key: str, data_sha256: str) -> dict[str, str]:
+    return {"at_supernet": supernet_sha256, "at_key": key, "at_data": data_sha256}
 
 
 def _latency(row: Row[Any]) -> LatencyRecord:

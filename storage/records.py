@@ -17,10 +17,14 @@ RECOVERY_KINDS: tuple[RecoveryKind, ...] = get_args(RecoveryKind)
 
 
 class TrialState(StrEnum):
-    """State of a trial; PROPOSED and RUNNING are open, the others final."""
+    """State of a trial; PROPOSED, RUNNING and PAUSED are open, the others final.
+
+    A PAUSED one was stopped early and may be continued; its metrics are estimates.
+    """
 
     PROPOSED = "PROPOSED"
     RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
     DONE = "DONE"
     FAILED = "FAILED"
     INFEASIBLE = "INFEASIBLE"
@@ -32,7 +36,7 @@ class TrialState(StrEnum):
         return self not in OPEN_STATES
 
 
-OPEN_STATES = (TrialState.PROPOSED, TrialState.RUNNING)
+OPEN_STATES = (TrialState.PROPOSED, TrialState.RUNNING, TrialState.PAUSED)
 
 
 class StudyState(StrEnum):
@@ -89,7 +93,13 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRecord:
-    """A trial; `told_order` counts from 0 the order in which trials of the study became final."""
+    """A trial.
+
+    Attributes:
+        metrics: results of a DONE trial and of its duplicates, estimates of a PAUSED one, else None.
+        reason: why it failed, is infeasible, or was paused.
+        told_order: counts from 0 the order in which trials of the study became final.
+    """
 
     study_id: int
     number: int

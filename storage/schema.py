@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Row, inspect, text
 
 from .database import Database
 from .engine import create_engine
-from .errors import SchemaError
+from .errors import SchemaError, UpgradeError
 from .location import parsed_url
 from .tables import TABLE_PREFIX
 
 VERSION_TABLE = "nas_alembic_version"
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 """Newest file of migrations/versions; revisions are numbers of four digits, so that they compare."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -27,12 +27,15 @@ def upgrade_database(url: str) -> tuple[str | None, str]:
     Returns:
         The revision before, None where there were no tables, and the one after.
 
+    All in one transaction: other processes see all of it or nothing.
+
     Raises:
         SchemaError: the database was written by a newer version of this package.
     """
-    database = Database(create_engine(parsed_url(url)))
+    # SQLite changes a constraint by making the table anew. Foreign keys are checked once that is done.
+    database = Database(create_engine(parsed_url(url), has_foreign_keys=False))
     try:
-        return upgrade(database)
+        return database.write(lambda connection: _upgrade(connection, database.url), idempotent=True)
     finally:
         database.close()
 
@@ -46,20 +49,15 @@ def current_revision(url: str) -> str | None:
         database.close()
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """As `upgrade_database`, in one transaction: other processes see all of it or nothing."""
-    return database.write(lambda connection: _upgrade(connection, database.url), idempotent=True)
-
-
-def check(database: Database, *, may_upgrade: bool) -> None:
-    """Makes the tables in an empty database, and older ones new if allowed.
+def check(database: Database, url: str, *, may_upgrade: bool) -> None:
+    """Makes the tables in an empty database, and older ones new if allowed; `url` has the password.
 
     Raises:
         SchemaError: the tables are newer, or older and may not be upgraded.
     """
     found = database.read(lambda connection: _known_revision(connection, database.url))
     if found is None or (may_upgrade and found != HEAD_REVISION):
-        upgrade(database)
+        upgrade_database(url)
     elif found != HEAD_REVISION:
         raise SchemaError(database.url, found, HEAD_REVISION)
 
@@ -98,4 +96,15 @@ def _upgrade(connection: Connection, url: str) -> tuple[str | None, str]:
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, HEAD_REVISION)
+        _check_foreign_keys(connection, url)
     return before, HEAD_REVISION
+
+
+def _check_foreign_keys(connection: Connection, url: str) -> None:
+    """Keeps a migration from leaving rows that refer to nothing; PostgreSQL sees to that by itself."""
+    if connection.dialect.name != "sqlite":
+        return
+    tables = {str(row[0]) for row in connection.execute(text("PRAGMA foreign_key_check"))}
+    ours = sorted(name for name in tables if name.startswith(TABLE_PREFIX))
+    if ours:
+        raise UpgradeError(url, tuple(ours))

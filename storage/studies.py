@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .columns import database_clock
 from .errors import StudyExistsError
-from .events import EventKind, add_event
+from .events import EventKind, add_event, add_numbered_event
 from .failures import is_duplicate
 from .leases import check_free, fence, lock_study, unknown_study
 from .records import Lease, StudyRecord, StudyState
@@ -111,7 +111,7 @@ def log_event(connection: Connection, study_id: int | None, kind: str, payload: 
         raise ValueError("the kind of an event is empty: name what happened")
     if study_id is not None:
         lock_study(connection, study_id)
-    return add_event(connection, study_id, kind, payload)
+    return add_numbered_event(connection, study_id, kind, payload)
 
 
 def _query() -> Select[Any]:

@@ -92,11 +92,11 @@ trial = Table(
     Column("sampler_attributes", VerbatimJson, nullable=False),
     UniqueConstraint("study_id", "told_order", name="nas_trial_told_order"),
     CheckConstraint(
-        "state IN ('PROPOSED', 'RUNNING', 'DONE', 'FAILED', 'INFEASIBLE', 'DUPLICATE')",
+        "state IN ('PROPOSED', 'RUNNING', 'PAUSED', 'DONE', 'FAILED', 'INFEASIBLE', 'DUPLICATE')",
         name="nas_trial_state",
     ),
     CheckConstraint(
-        "(state IN ('PROPOSED', 'RUNNING')) = (told_order IS NULL)"
+        "(state IN ('PROPOSED', 'RUNNING', 'PAUSED')) = (told_order IS NULL)"
         " AND (told_order IS NULL) = (ended_at IS NULL)",
         name="nas_trial_final_is_told",
     ),
@@ -104,6 +104,7 @@ trial = Table(
         "(state = 'DONE') = (result_sha256 IS NOT NULL) AND (state <> 'DONE' OR metrics IS NOT NULL)",
         name="nas_trial_done_has_result",
     ),
+    CheckConstraint("state <> 'PAUSED' OR metrics IS NOT NULL", name="nas_trial_paused_has_estimates"),
     CheckConstraint(
         "(state = 'DUPLICATE') = (reused_from IS NOT NULL)", name="nas_trial_duplicate_names_its_source"
     ),

@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from .counters import Claim, claim
 from .errors import DuplicateKeyError, UnknownTrialError
 from .events import EventKind, add_event
 from .failures import is_duplicate
-from .leases import LockedStudy, fence
 from .records import Lease, Proposal, TrialRecord, TrialState
-from .tables import sampler_state, study, trial
+from .tables import sampler_state, trial
 from .values import finite_metrics
 
 PROPOSABLE_STATES = (TrialState.PROPOSED, TrialState.INFEASIBLE, TrialState.DUPLICATE)
@@ -27,7 +27,6 @@ _NO_DUPLICATE = text("state <> 'DUPLICATE'")  # spelt as in the index, which is 
 # Statements that every trial runs are built once: building one takes longer than running it. Their
 # parameters are named apart from columns, which an UPDATE would take for values to set.
 IS_TRIAL = and_(trial.c.study_id == bindparam("at_study"), trial.c.number == bindparam("at_number"))
-UPDATE_COUNTERS = update(study).where(study.c.id == bindparam("at_study"))
 _READ_TRIAL = select(*_COLUMNS).where(IS_TRIAL)
 _ADD_TRIALS = insert(trial)
 _FORGET_SAMPLER = delete(sampler_state).where(sampler_state.c.study_id == bindparam("at_study"))
@@ -55,10 +54,12 @@ def propose(
         FencedError: the lease is over.
         DuplicateKeyError: a sub-network is a trial already and not proposed as a DUPLICATE.
     """
-    locked = fence(connection, lease)
-    records = _numbered(lease.study_id, locked, proposals)
+    num_final = sum(proposal.state.is_final for proposal in proposals)
+    claimed = claim(connection, lease, numbers=len(proposals), orders=num_final)
+    assert claimed is not None  # each order comes with a number
+    records = _numbered(lease.study_id, claimed, proposals)
     if records:
-        _insert(connection, lease, locked, records)
+        _insert(connection, lease, records)
     if new_sampler_state is not None:
         connection.execute(_FORGET_SAMPLER, {"at_study": lease.study_id})
         connection.execute(_KEEP_SAMPLER, {"study_id": lease.study_id, "state": dict(new_sampler_state)})
@@ -94,7 +95,7 @@ def trial_by_key(connection: Connection, study_id: int, key: str) -> TrialRecord
     return None if row is None else _record(row)
 
 
-def _insert(connection: Connection, lease: Lease, locked: LockedStudy, records: list[TrialRecord]) -> None:
+def _insert(connection: Connection, lease: Lease, records: list[TrialRecord]) -> None:
     try:
         connection.execute(_ADD_TRIALS, [_row(record) for record in records])
     except IntegrityError as error:
@@ -102,30 +103,24 @@ def _insert(connection: Connection, lease: Lease, locked: LockedStudy, records: 
             raise
         keys = (record.key for record in records if record.state is not TrialState.DUPLICATE)
         raise DuplicateKeyError(lease.study_id, tuple(keys)) from error
-    final = {record.number: record.state.value for record in records if record.state.is_final}
-    counters = {
-        "next_number": locked.next_number + len(records),
-        "told_count": locked.told_count + len(final),
-    }
-    connection.execute(UPDATE_COUNTERS, {"at_study": lease.study_id, **counters})
     payload = {
         "epoch": lease.epoch,
         "numbers": [record.number for record in records],
-        "final": [[number, state] for number, state in final.items()],
+        "final": [[record.number, record.state.value] for record in records if record.state.is_final],
     }
     add_event(connection, lease.study_id, EventKind.TRIALS_PROPOSED, payload)
 
 
-def _numbered(study_id: int, locked: LockedStudy, proposals: Sequence[Proposal]) -> list[TrialRecord]:
-    told = locked.told_count
+def _numbered(study_id: int, claimed: Claim, proposals: Sequence[Proposal]) -> list[TrialRecord]:
+    told = claimed.first_order
     records = []
-    for number, proposal in enumerate(proposals, start=locked.next_number):
+    for number, proposal in enumerate(proposals, start=claimed.first_number):
         if proposal.reused_from is not None and not 0 <= proposal.reused_from < number:
             raise ValueError(
                 f"trial {number} repeats trial {proposal.reused_from}, allowed are trials before it"
             )
         is_final = proposal.state.is_final
-        records.append(_new_record(study_id, number, proposal, told if is_final else None, locked.now))
+        records.append(_new_record(study_id, number, proposal, told if is_final else None, claimed.now))
         told += is_final
     return records
 

@@ -14,6 +14,12 @@ from typing import Any
 MESSAGE_LIMIT = 8192
 """Characters kept of an error message."""
 
+_ENCODERS = {
+    sort_keys: json.JSONEncoder(
+        allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys
+    )
+    for sort_keys in (False, True)
+}
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -95,9 +101,7 @@ def _finite(value: object, what: str) -> float:
 
 def _dumped(value: object, *, sort_keys: bool) -> str:
     try:
-        text = json.dumps(
-            value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys
-        )
+        text = _ENCODERS[sort_keys].encode(value)
     except TypeError as error:
         raise ValueError(
             f"{error}; allowed are dicts with string keys, lists, strings and numbers"
@@ -109,6 +113,8 @@ def _dumped(value: object, *, sort_keys: bool) -> str:
 
 
 def _encodable(text: str) -> None:
+    if text.isascii():  # known without looking at it
+        return
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -16,6 +16,7 @@ EXAMPLES = [
     storage.SchemaError("sqlite:///a", "0002", "0001"),
     storage.SchemaError("sqlite:///a", "0000", "0001"),
     storage.SchemaError("sqlite:///a", None, "0001"),
+    storage.UpgradeError("sqlite:///a", ("nas_attempt",)),
     storage.StudyExistsError("rte"),
     storage.UnknownStudyError("rte", ("a", "b")),
     storage.UnknownTrialError(1, 2),

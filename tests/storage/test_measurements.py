@@ -55,6 +55,19 @@ def test_quality_is_known_for_its_stage_and_data_only(ledger: Ledger, other: dic
     assert ledger.quality(SHA, "k", SHA, 64) is None
 
 
+def test_all_stages_of_a_sub_network_are_listed_by_rising_stage(ledger: Ledger) -> None:
+    stages = [quality(stage=stage, per_example=bytes(stage)) for stage in (128, 9, 32)]
+    for record in stages:
+        ledger.put_quality(record)
+    for other in ({"key": "j"}, {"data_sha256": "b" * 64}, {"supernet_sha256": "b" * 64}):
+        ledger.put_quality(quality(**other))
+    assert ledger.quality_stages(SHA, "k", SHA) == [stages[1], stages[2], stages[0]]
+
+
+def test_a_sub_network_that_was_never_evaluated_has_no_stages(ledger: Ledger) -> None:
+    assert ledger.quality_stages(SHA, "k", SHA) == []
+
+
 @pytest.mark.parametrize("wrong", [{"metrics": {"a": float("nan")}}, {"seconds": float("inf")}, {"stage": 0}])
 def test_a_quality_that_is_not_finite_is_refused(ledger: Ledger, wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"allowed is a finite number|at least 1"):

@@ -106,6 +106,18 @@ class DriversOfOneStudy(RuleBasedStateMachine):
                 self.ledger.fail(self.lease, trial.number, reason="oom", message="")
 
     @precondition(lambda self: self.seen)
+    @rule(number=NUMBERS, value=VALUES)
+    def pause(self, number: int, value: float) -> None:
+        trial = self.seen[number % len(self.seen)]
+        estimates = {"accuracy": value}
+        is_paused_so = trial.state is TrialState.PAUSED and trial.metrics == estimates
+        if trial.state is TrialState.RUNNING or is_paused_so:
+            self.ledger.pause(self.lease, trial.number, estimates, reason="dominated by trial 0")
+        else:
+            with pytest.raises(TrialStateError):
+                self.ledger.pause(self.lease, trial.number, estimates, reason="dominated by trial 0")
+
+    @precondition(lambda self: self.seen)
     @rule(number=NUMBERS)
     def requeue(self, number: int) -> None:
         trial = self.seen[number % len(self.seen)]
@@ -124,7 +136,7 @@ class DriversOfOneStudy(RuleBasedStateMachine):
         self.leases.append(self.ledger.acquire("rte", owner=f"driver-{len(self.leases) + 1}", seconds=600))
         waiting = self.ledger.requeue_open(self.lease)
         assert [trial.number for trial in waiting] == [
-            trial.number for trial in self.seen if trial.state in OPEN_STATES
+            trial.number for trial in self.seen if trial.state in (TrialState.PROPOSED, TrialState.RUNNING)
         ]
 
     @rule()
@@ -174,6 +186,14 @@ class DriversOfOneStudy(RuleBasedStateMachine):
             is_open = [attempt.outcome is None for attempt in attempts]
             runs = trial.state is TrialState.RUNNING
             assert is_open == [False] * (len(attempts) - runs) + [True] * runs
+
+    @invariant()
+    def only_a_result_or_a_pause_gives_a_trial_metrics(self) -> None:
+        for trial in self.ledger.trials(self.study_id):
+            if trial.state in (TrialState.DONE, TrialState.PAUSED):
+                assert trial.metrics is not None
+            elif trial.state is not TrialState.DUPLICATE:
+                assert trial.metrics is None
 
     def _let_lease_expire(self) -> None:
         engine = create_engine(self.url)
