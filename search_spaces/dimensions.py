@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -26,10 +28,7 @@ class Dimension:
     @property
     def step(self) -> int | None:
         """Distance of neighbours where it is the same throughout, else None."""
-        if len(self.values) == 1:
-            return 1
-        steps = {high - low for low, high in zip(self.values, self.values[1:], strict=False)}
-        return steps.pop() if len(steps) == 1 else None
+        return _step(self.values)
 
     @property
     def bounds(self) -> tuple[int, int, int]:
@@ -70,15 +69,17 @@ class Dimension:
 
 
 def legal_values(
-    name: str, choices: Choices, *, default: Sequence[int], full: int, low: int = 1
+    name: str, choices: Choices, *, default: Sequence[int], full: int, low: int = 1, align: int = 1
 ) -> tuple[int, ...]:
     """Read a user's choices for a dimension: a list of values, or `{min, max, step}`.
+
+    Where `align` is above 1 only its multiples and the full size stay; default values are rounded to them.
 
     Raises:
         SpaceError: nothing left, a value outside `low..full`, or a step that does not divide the range.
     """
     if choices is None:
-        return tuple(sorted(set(default)))
+        return tuple(sorted({aligned(value, align, full) for value in default}))
     given: object = choices
     if not isinstance(given, (Mapping, Sequence)):
         raise SpaceError(f"{name}: got {given!r}; give a list of values, or min, max and step")
@@ -88,7 +89,19 @@ def legal_values(
     wrong = [value for value in values if type(value) is not int or not low <= value <= full]
     if wrong:
         raise SpaceError(f"{name}: got {wrong[0]!r}; the model allows whole numbers from {low} to {full}")
-    return tuple(sorted(set(values)))
+    kept = sorted({value for value in values if value % align == 0 or value == full})
+    if not kept:
+        raise SpaceError(
+            f"{name}: {describe(sorted(set(values)))} holds no multiple of {align}, which align asks for"
+        )
+    return tuple(kept)
+
+
+def aligned(value: int, align: int, full: int) -> int:
+    """The nearest multiple of a step that is neither 0, unless the value is, nor above the full size."""
+    if value in (0, full):
+        return value
+    return min(full, max(align, (2 * value + align) // (2 * align) * align))
 
 
 def describe(values: Sequence[int]) -> str:
@@ -98,6 +111,14 @@ def describe(values: Sequence[int]) -> str:
     return (
         f"{', '.join(map(str, values[:4]))}, ..., {', '.join(map(str, values[-2:]))} ({len(values)} values)"
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _step(values: tuple[int, ...]) -> int | None:
+    if len(values) == 1:
+        return 1
+    steps = {high - low for low, high in itertools.pairwise(values)}
+    return steps.pop() if len(steps) == 1 else None
 
 
 def _range(name: str, choices: Mapping[str, int], full: int, low: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from search_spaces.dimensions import Choices, Dimension, describe, legal_values
@@ -77,6 +77,8 @@ def _reason_of(unknown: str, names: Sequence[str]) -> str:
             f" (heads of grouped-query attention are counted by {KEY_VALUE_HEADS}, "
             f"and by {GROUPS}, the query heads of each)"
         )
+    if unknown == "head_dim" and names:
+        return " (heads are kept whole; choose their number)"
     if unknown in (KEY_VALUE_HEADS, GROUPS) and HEADS in names:
         return " (in multi-head attention every head has keys and values of its own)"
     if unknown in DEPTHS and "num_encoder_layers" in names:
@@ -108,22 +110,55 @@ def dividing_choices(
 
 
 def head_dimensions(
-    given: Mapping[str, Choices], full: LayerShape, *, low: int, prefix: str = ""
+    given: Mapping[str, Choices],
+    full: LayerShape,
+    *,
+    low: int,
+    prefix: str = "",
+    step_of: Callable[[str], int] = lambda name: 1,
 ) -> list[Dimension]:
-    """Every number of heads from `low`; of query heads a group always from 1."""
+    """Every number of heads from `low`; of query heads a group always from 1; multiples of `step_of`."""
     dimensions = []
     for name, size in full_heads(full).items():
         least = 1 if name == GROUPS else low
-        values = legal_values(name, given.get(name), default=range(least, size + 1), full=size, low=least)
+        every = range(least, size + 1)
+        values = legal_values(name, given.get(name), default=every, full=size, low=least, align=step_of(name))
         dimensions.append(Dimension(prefix + name, values))
     return dimensions
 
 
-def coupled_heads(shape: ModelShape, full: LayerShape, given: Mapping[str, Choices]) -> Dimension:
-    """Heads where the stock config derives `head_dim`: each number of heads fixes the hidden size."""
+def all_heads(full: LayerShape, *, prefix: str = "") -> list[Dimension]:
+    """The head dimensions of a block that stays whole."""
+    return [Dimension(prefix + name, (size,)) for name, size in full_heads(full).items()]
+
+
+def frozen_heads(given: Mapping[str, Choices], full: LayerShape, model_type: str) -> list[Dimension]:
+    """All heads, where frozen layers share theirs with the others.
+
+    Raises:
+        SpaceError: a choice of heads was given.
+    """
+    named = [name for name in full_heads(full) if name in given]
+    if named:
+        raise SpaceError(
+            f"{named[0]}: all blocks of a {model_type} stack share their heads, and frozen_layers keep all; "
+            "leave out one of both"
+        )
+    return all_heads(full)
+
+
+def coupled_heads(
+    shape: ModelShape, full: LayerShape, given: Mapping[str, Choices], *, align: int = 1
+) -> Dimension:
+    """Heads where the stock config derives `head_dim`: each number of heads fixes the hidden size.
+
+    `align` is what hidden sizes are multiples of, the full one excepted.
+    """
     width = full.head_dim * full.queries_per_head
     numbers = {
-        h * width: h for h in range(1, full.num_key_value_heads + 1) if h * width != shape.embedding_size
+        h * width: h
+        for h in range(1, full.num_key_value_heads + 1)
+        if h * width != shape.embedding_size and (h * width % align == 0 or h == full.num_key_value_heads)
     }
     widths = legal_values(
         "hidden_size", given.get("hidden_size"), default=sorted(numbers), full=shape.hidden_size

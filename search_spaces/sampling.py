@@ -149,17 +149,20 @@ def sampler_of(name: str, space: SearchSpace, *, seed: int = 0) -> Sampler:
 
 
 class _Lattice:
-    """A space as points of value indices, one a dimension, along which parameters never fall."""
+    """A space as points of value indices, one a dimension, along which parameters never fall.
+
+    Points that break a rule stand for the near ones that do not, which may fall a little.
+    """
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
         self._high: _Point = np.array([len(d.values) - 1 for d in space.dimensions])
-        low, high = (self.parameters(self.config(point)) for point in (0 * self._high, self._high))
-        self.range = (low, high)
+        self.range = (self.parameters(space.smallest()), self.parameters(space.largest()))
 
     def config(self, point: _Point) -> SubnetConfig:
         pairs = zip(self._space.dimensions, point, strict=True)
-        return self._space.decode({d.name: d.to_parameter(d.values[index]) for d, index in pairs})
+        parameters = {d.name: d.to_parameter(d.values[index]) for d, index in pairs}
+        return self._space.decode(self._space.repaired(parameters))
 
     def parameters(self, config: SubnetConfig) -> int:
         return cost(self._space.shape, config, Workload()).num_parameters

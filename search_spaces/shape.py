@@ -119,6 +119,13 @@ class ModelShape:
         return every if self.num_encoder_layers else every[1:]
 
     @property
+    def depth_names(self) -> tuple[str, ...]:
+        """Names of the depths of the stacks."""
+        return (
+            ("num_hidden_layers",) if len(self.stacks) == 1 else ("num_encoder_layers", "num_decoder_layers")
+        )
+
+    @property
     def num_hidden_layers(self) -> int:
         """Number of transformer blocks, an encoder's and a decoder's together."""
         return len(self.layers)

@@ -29,11 +29,12 @@ def canonical(units: Units, full: int, name: str) -> Units:
         if not 0 <= units <= full:
             raise SpaceError(f"{name}: got {units}; the model has {full}, so 0 to {full} are allowed")
         return units
-    if not isinstance(units, (tuple, list)) or any(type(index) is not int for index in units):
+    if not isinstance(units, (tuple, list)) or not set(map(type, units)) <= {int}:
         raise SpaceError(f"{name}: got {units!r}; give a count or a list of indices, in whole numbers")
     kept = tuple(sorted(units))
     if len(set(kept)) != len(kept):
         raise SpaceError(f"{name}: index given twice in {list(units)}")
     if kept and (kept[0] < 0 or kept[-1] >= full):
         raise SpaceError(f"{name}: indices {list(units)} leave 0 to {full - 1}")
-    return len(kept) if kept == tuple(range(len(kept))) else kept
+    is_prefix = not kept or kept[-1] == len(kept) - 1
+    return len(kept) if is_prefix else kept

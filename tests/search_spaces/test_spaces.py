@@ -1,4 +1,4 @@
-"""The four spaces: what they hold, how they are addressed, and what they refuse."""
+"""The spaces: what they hold, how they are addressed, and what they refuse."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from search_spaces import (
     portability,
 )
 
-KINDS = ("uniform", "medium", "layer", "sublayer")
-PLAIN_KINDS = ("uniform", "layer")
+KINDS = ("uniform", "joint", "medium", "staged", "layer", "sublayer", "large")
+PLAIN_KINDS = ("uniform", "joint", "layer")
 
 
 def _draw(data: st.DataObject, space: SearchSpace) -> dict[str, int]:
@@ -46,7 +46,7 @@ def test_decoding_what_was_encoded_gives_the_same_sub_network(
     assert config in space
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"joint"}))  # its ratios can give one width
 @given(data=st.data())
 def test_encoding_gives_back_the_parameters_where_no_sub_layer_is_removed(
     kind: str, data: st.DataObject, shape: ModelShape
@@ -55,7 +55,7 @@ def test_encoding_gives_back_the_parameters_where_no_sub_layer_is_removed(
     parameters = _draw(data, space)
     config = space.decode(parameters)
     is_whole = all(u is not None and u.num_attention_heads and u.ffn for u in config.layers)
-    if is_whole or kind in ("uniform", "layer", "sublayer"):
+    if is_whole or kind in ("uniform", "layer", "sublayer", "large"):
         assert space.encode(config) == parameters
 
 
@@ -95,7 +95,7 @@ def test_the_smallest_uniform_point_is_one_layer_one_head_and_the_least_widths(
     assert smallest.hidden == 24
 
 
-@pytest.mark.parametrize("kind", ["layer", "sublayer", "medium"])
+@pytest.mark.parametrize("kind", ["layer", "sublayer", "medium", "staged", "large"])
 def test_the_smallest_point_of_the_other_spaces_keeps_no_block(kind: str, bert_shape: ModelShape) -> None:
     assert build_space(kind, bert_shape).smallest().kept_layers == ()
 
@@ -214,7 +214,7 @@ def test_a_plain_hidden_size_equal_to_projected_embeddings_is_left_out(bert_shap
         build_space("uniform", projected, choices={"num_attention_heads": [6]}, portability="plain")
 
 
-@pytest.mark.parametrize("kind", ["medium", "sublayer"])
+@pytest.mark.parametrize("kind", ["medium", "staged", "sublayer", "large"])
 def test_spaces_of_unequal_layers_cannot_be_restricted_to_plain(kind: str, bert_shape: ModelShape) -> None:
     with pytest.raises(SpaceError, match=r"cannot be restricted to portability: plain"):
         build_space(kind, bert_shape, portability="plain")
@@ -236,7 +236,7 @@ def test_the_uniform_space_needs_equal_layers(bert_shape: ModelShape) -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("large", {}, "unknown space 'large'; allowed are uniform, medium, layer, sublayer"),
+        ("larg", {}, "unknown space 'larg'; allowed are uniform, .*; did you mean large"),
         ("uniform", {"choices": {"width": [1]}}, "unknown dimension 'width'.*allowed are num_hidden_layers"),
         ("layer", {"choices": {"hidden_size": [8]}}, "allowed are none: every dimension is on or off"),
         ("uniform", {"choices": {"num_attention_heads": [13]}}, "got 13; the model allows .* from 1 to 12"),
