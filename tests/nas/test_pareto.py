@@ -132,6 +132,30 @@ def test_a_dominated_outlier_does_not_move_the_knee():
     assert knee([[0, 10], [1, 2], [5, 1], [10, 0], [1000, 10]]) == 1
 
 
+@given(point_sets(min_size=1), st.randoms(use_true_random=False))
+def test_the_knees_values_do_not_depend_on_the_order(points, random):
+    order = list(range(len(points)))
+    random.shuffle(order)
+    shuffled = points[order]
+    assert shuffled[knee(shuffled)].tolist() == points[knee(points)].tolist()
+
+
+@given(point_sets(min_size=1), st.data())
+def test_copies_do_not_move_the_knee(points, data):
+    copied = data.draw(st.integers(0, len(points) - 1))
+    assert knee(np.vstack([points, points[copied]])) == knee(points)
+
+
+def test_of_a_straight_front_the_knee_is_the_most_balanced():
+    # Scaled sums are all 1, up to rounding: 0.1 + 0.9 and 0.3 + 0.7 differ in the last bit from others.
+    assert knee([[i / 10, 1 - i / 10] for i in range(11)]) == 5
+
+
+def test_an_objective_that_never_varies_does_not_move_the_knee():
+    front = np.array([[0, 10], [1, 2], [5, 1], [10, 0]])
+    assert knee(np.column_stack([front, np.full(4, 7.0)])) == knee(front)
+
+
 def test_the_knee_of_nothing_is_refused():
     with pytest.raises(ConfigError, match="at least one point"):
         knee(np.empty((0, 2)))
