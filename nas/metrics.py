@@ -1,4 +1,8 @@
-"""Quality metrics by name; those of predictions are computed by scikit-learn (extra `metrics`)."""
+"""Quality metrics by name; those of numbers are computed by scikit-learn and scipy (extra `metrics`).
+
+Those of classes are ours, to the bit as scikit-learn has them: its calls cost 0.5 to 2 ms whatever the size,
+which a staged search would pay at every stage of every sub-network (docs/evaluation-cost.md).
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ def compute(name: str, logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> fl
 
     Raises:
         EvaluationFailedError: reason `nan`, an output or the score is not finite.
-        ConfigError: the shapes do not fit the metric, or scikit-learn is not installed.
+        ConfigError: the shapes do not fit the metric, or it needs scikit-learn, which is not installed.
     """
     chosen = metric(name)
     if chosen.kind == "loss":
@@ -131,30 +135,54 @@ def _sklearn_metrics() -> Any:
         import sklearn.metrics
     except ModuleNotFoundError as error:
         raise ConfigError(
-            'metrics are computed by scikit-learn, which is not installed: pip install "subnas[metrics]".'
+            "metrics of numbers are computed by scikit-learn, which is not installed: "
+            'pip install "subnas[metrics]".'
         ) from error
     return sklearn.metrics
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """How often each class occurs, `(classes,)`: all that these metrics need."""
+
+    labelled: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    agreed: npt.NDArray[np.int64]
+
+
+def _counted(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> _Counts:
+    classes, codes = np.unique(np.concatenate([labels, predictions]), return_inverse=True)
+    truth, found = np.split(codes, 2)
+    return _Counts(*(np.bincount(c, minlength=len(classes)) for c in (truth, found, truth[truth == found])))
+
+
 def _accuracy(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
-    return float(_sklearn_metrics().accuracy_score(labels, predictions))
+    return float((labels == predictions).mean())
 
 
 def _f1(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
     classes = np.union1d(labels, predictions)
     if not np.isin(classes, (0, 1)).all():
         raise ConfigError(f"f1 scores class 1 against class 0, but there are {classes}; choose f1_macro.")
-    return float(_sklearn_metrics().f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+    named = int((labels == 1).sum() + (predictions == 1).sum())
+    return 2 * int(((labels == 1) & (predictions == 1)).sum()) / named if named else 0.0
 
 
 def _f1_macro(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
-    return float(_sklearn_metrics().f1_score(labels, predictions, average="macro", zero_division=0.0))
+    """Mean over the classes that occur, in labels or predictions."""
+    counts = _counted(labels, predictions)
+    return float((2 * counts.agreed / (counts.labelled + counts.predicted)).mean())
 
 
 def _matthews(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:
+    """Source: Gorodkin 2004, Comparing two K-category assignments by a K-category correlation coefficient."""
     if _is_constant(labels) or _is_constant(predictions):
         return 0.0  # undefined (0/0); scikit-learn's convention
-    return float(_sklearn_metrics().matthews_corrcoef(labels, predictions))
+    counts, examples = _counted(labels, predictions), float(len(labels))
+    labelled, predicted = counts.labelled.astype(np.float64), counts.predicted.astype(np.float64)
+    together = counts.agreed.sum() * examples - labelled @ predicted
+    alone = (examples**2 - predicted @ predicted) * (examples**2 - labelled @ labelled)
+    return float(together / np.sqrt(alone))
 
 
 def _mse(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> float:

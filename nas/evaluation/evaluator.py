@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nas.compensation import Recipe
+from nas.errors import ConfigError
+from nas.evaluation.outcome import Outcome
 from nas.evaluation.skeleton import Skeleton
 from nas.supernet import Supernet
 from workers import EvaluatorFactory
@@ -26,16 +29,13 @@ class Quality:
         metrics: finite values by name.
         examples: number of examples it was measured on.
         seconds: wall time.
-        logits: the outputs, float16 `(examples, num_labels)` in the data's order, or None; tasks with a label
-            a token never keep them.
-        losses: mean loss of each example, float32 `(examples,)` in the data's order, or None.
+        outcome: what each example gave, in the evaluator's order; None where the evaluator does not know it.
     """
 
     metrics: Mapping[str, float]
     examples: int
     seconds: float
-    logits: np.ndarray | None = field(default=None, repr=False, compare=False)
-    losses: np.ndarray | None = field(default=None, repr=False, compare=False)
+    outcome: Outcome | None = field(default=None, repr=False, compare=False)
 
 
 class Evaluator(ABC):
@@ -64,6 +64,16 @@ class Evaluator(ABC):
         """Examples of a full evaluation, at least 1."""
 
     @property
+    def is_staged(self) -> bool:
+        """Whether a payload may ask for a part of the examples, `"examples": [start, stop]` of `order`."""
+        return False
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """Positions of the examples in the order in which parts take them, `(examples,)`."""
+        return np.arange(self.num_examples)
+
+    @property
     def weights_dtype(self) -> torch.dtype | None:
         """Precision that its workers want the weights in; None for that of the supernet."""
         return None
@@ -80,7 +90,25 @@ class Evaluator(ABC):
 
     @abstractmethod
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
-        """What a worker builds its evaluator with; its payload is a configuration's JSON."""
+        """What a worker builds its evaluator with; its payload is a configuration's JSON.
+
+        Of a staged evaluator the payload may have a key `examples` besides, see `is_staged`; without it all
+        examples are evaluated.
+        """
+
+    def merged(self, parts: Sequence[Quality]) -> Quality:
+        """Consecutive parts as one: exactly what one evaluation of their union gives for the same outputs.
+
+        Raises:
+            ConfigError: there is no part, or the evaluator is not staged and there are several.
+            EvaluationFailedError: a metric of the union is not finite (reason `nan`).
+        """
+        if len(parts) == 1:
+            return parts[0]
+        raise ConfigError(
+            f"{len(parts)} parts were given to be merged, but {type(self).__name__} evaluates all at once; "
+            "give one part, or use an evaluator whose is_staged is True"
+        )
 
     def describe(self) -> dict[str, Any]:
         """What a study records of it."""

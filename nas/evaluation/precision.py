@@ -11,7 +11,8 @@ import torch
 
 from nas.data import BatchedDataset
 from nas.errors import ConfigError, EvaluationFailedError
-from nas.evaluation.scoring import Outcome, run
+from nas.evaluation.outcome import Outcome
+from nas.evaluation.scoring import run
 from nas.metrics import metric
 from nas.supernet import Supernet
 from nas.tasks import task_of

@@ -19,8 +19,9 @@ from nas.data.dataset import TokenLabels
 from nas.data.padding import offsets_of
 from nas.evaluation import DatasetEvaluator, ScoreEvaluator
 from nas.evaluation.dataset import evaluate
+from nas.evaluation.outcome import Outcome
 from nas.evaluation.precision import choose_precision, loss_error
-from nas.evaluation.scoring import Outcome, run
+from nas.evaluation.scoring import run
 from nas.supernet import Supernet
 from nas.tasks import head_class, task_of
 from search_spaces import SubnetConfig
@@ -182,14 +183,33 @@ def test_similarity_is_scored_by_the_rank_of_cosines(net: MakeNet, worker_of: Wo
 
 
 @pytest.mark.parametrize("task", list(KINDS))
-def test_a_task_with_a_label_a_token_keeps_a_loss_an_example_only(
-    task: str, net: MakeNet, worker_of: WorkerOf
-) -> None:
+def test_every_task_keeps_a_loss_an_example(task: str, net: MakeNet, worker_of: WorkerOf) -> None:
     supernet, data = net(KINDS[task], task), data_of(task)
     quality = worker_of(DatasetEvaluator(data=data, precision="float32"), supernet)(supernet.full.to_json())
-    assert quality.logits is None
-    assert quality.losses.shape == (len(data),)
-    assert quality.losses.dtype == np.float32
+    assert quality.outcome.losses.shape == (len(data),)
+    assert quality.outcome.losses.dtype == np.float32
+
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "token-classification": ("f1_macro", "accuracy"),
+    "masked-lm": ("loss", "accuracy"),
+    "causal-lm": ("perplexity",),
+    "feature-extraction": ("spearman", "mse"),
+}
+
+
+@pytest.mark.parametrize("task", list(KINDS))
+def test_merged_stages_of_every_task_are_one_evaluation(task: str, net: MakeNet, worker_of: WorkerOf) -> None:
+    supernet, data = net(KINDS[task], task), data_of(task)
+    evaluator = DatasetEvaluator(data=data, precision="float32", metrics=METRICS[task], batch_size=5)
+    worker, payload = worker_of(evaluator, supernet), smaller(supernet).to_json()
+    parts = [worker({**payload, "examples": part}) for part in ([0, 3], [3, 7], [7, 12])]
+    merged, whole = evaluator.merged(parts), worker(payload)
+    assert merged.metrics == pytest.approx(whole.metrics, rel=1e-5)  # other batches, other rounding
+    assert merged.outcome.counts.tolist() == whole.outcome.counts.tolist()
+    np.testing.assert_allclose(merged.outcome.sums, whole.outcome.sums, rtol=1e-4)
+    if whole.outcome.labels is not None:
+        assert merged.outcome.labels.tolist() == whole.outcome.labels.tolist()
 
 
 def test_a_language_model_scored_by_its_loss_keeps_no_predictions(net: MakeNet) -> None:
