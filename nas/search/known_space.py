@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna import Study
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import Dimension, SearchSpace
 
 
 class KnownSpaceSampler(BaseSampler):
@@ -57,3 +59,14 @@ class KnownSpaceSampler(BaseSampler):
     def reseed_rng(self) -> None:
         """As the sampler does."""
         self._sampler.reseed_rng()
+
+
+def distribution_of(dimension: Dimension) -> IntDistribution:
+    """A dimension's flat parameter as a sampler sees it."""
+    low, high, step = dimension.bounds
+    return IntDistribution(low, high, step=step)
+
+
+def distributions_of(space: SearchSpace) -> dict[str, IntDistribution]:
+    """All flat parameters of a space as a sampler sees them."""
+    return {dimension.name: distribution_of(dimension) for dimension in space.dimensions}

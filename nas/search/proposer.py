@@ -7,6 +7,7 @@ study rebuilt from the ledger goes on as if it had never stopped.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,21 +15,34 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import optuna
-from optuna.distributions import IntDistribution
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
-from nas.names import entry
 from nas.objectives import Objective
-from nas.search.known_space import KnownSpaceSampler
-from search_spaces import Dimension, SearchSpace
+from nas.search.known_space import KnownSpaceSampler, distribution_of, distributions_of
+from nas.search.samplers import (
+    Archive,
+    SamplerContext,
+    StagedSampler,
+    generation_attributes,
+    known_samplers,
+    newest_notes,
+    sampler_factory,
+)
+from nas.search.samplers.optuna_samplers import KEPT_GENERATIONS, POPULATION
+from search_spaces import SearchSpace, StagedSpace, SubnetConfig, Workload, cost
 
-POPULATION: Final = 20
-#: Parents of a generation are chosen among the last one and its own parents; older notes are of no more use.
-KEPT_GENERATIONS: Final = 3
-_GENERATION_KEY: Final = "NSGAIISampler:generation"
-_PARENTS_KEY: Final = "NSGAIISampler:parent:"
+__all__ = [
+    "KEPT_GENERATIONS",
+    "POPULATION",
+    "Proposer",
+    "Twin",
+    "directions_of",
+    "distribution_of",
+    "known_samplers",
+]
+
 _CONSTRAINT_KEY: Final = "constraints:"
 
 
@@ -52,7 +66,16 @@ class Twin:
 
 
 class Proposer:
-    """Asks an Optuna sampler for sub-networks.
+    """Asks a sampler for sub-networks.
+
+    Args:
+        space: where they come from.
+        objectives: of the study.
+        sampler: name of the sampler.
+        seed: of the study.
+        name: of the study.
+        is_affordable: whether a sub-network keeps all budgets on exact costs; without it all do.
+        costs: exact costs of a sub-network, those of a default workload where it is left out.
 
     Attributes:
         study: the real Optuna study, in memory.
@@ -66,10 +89,15 @@ class Proposer:
         sampler: str,
         seed: int,
         name: str = "nas",
+        is_affordable: Callable[[SubnetConfig], bool] | None = None,
+        costs: Callable[[SubnetConfig], Mapping[str, float]] | None = None,
     ) -> None:
-        entry(_SAMPLERS, sampler, "sampler")
+        self._factory = sampler_factory(sampler)
         self._space, self._sampler, self._seed = space, sampler, seed
-        self._distributions = {dimension.name: distribution_of(dimension) for dimension in space.dimensions}
+        self._objectives, self._archive = tuple(objectives), Archive(space, objectives)
+        self._is_affordable = is_affordable or _is_affordable
+        self._costs = costs or functools.partial(_default_costs, space)
+        self._distributions = distributions_of(space)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._memory = InMemoryStorage()
         self.study = optuna.create_study(
@@ -126,16 +154,13 @@ class Proposer:
 
     def seed_attributes(self) -> dict[str, Any]:
         """What a seed needs so that a genetic sampler takes it as a parent: the newest generation."""
-        if self._sampler != "nsga2":
-            return {}
-        trials = self._memory.get_all_trials(self._study_id, deepcopy=False)
-        return {_GENERATION_KEY: max((t.system_attrs.get(_GENERATION_KEY, 0) for t in trials), default=0)}
+        return generation_attributes(
+            self._sampler, self._memory.get_all_trials(self._study_id, deepcopy=False)
+        )
 
     def state(self) -> dict[str, Any]:
         """The sampler's notes on the study: with the trials, all that a resume needs."""
-        attributes = self._memory.get_study_system_attrs(self._study_id)
-        notes = sorted((name for name in attributes if name.startswith(_PARENTS_KEY)), key=_generation)
-        return {name: attributes[name] for name in notes[-KEPT_GENERATIONS:]}
+        return newest_notes(self._sampler, self._memory.get_study_system_attrs(self._study_id))
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Put `state` back; trial numbers in it stay valid because twins keep theirs."""
@@ -143,28 +168,23 @@ class Proposer:
             self._memory.set_study_system_attr(self._study_id, name, value)
 
     def _fresh_sampler(self, number: int) -> BaseSampler:
-        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        return KnownSpaceSampler(_SAMPLERS[self._sampler](seed), self._distributions)
-
-
-def distribution_of(dimension: Dimension) -> IntDistribution:
-    """A dimension's flat parameter as a sampler sees it."""
-    low, high, step = dimension.bounds
-    return IntDistribution(low, high, step=step)
+        context = SamplerContext(
+            space=self._space,
+            objectives=self._objectives,
+            seed=int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0]),
+            study_seed=self._seed,
+            is_affordable=self._is_affordable,
+            costs=self._costs,
+            archive=self._archive,
+        )
+        is_staged = isinstance(self._space, StagedSpace)
+        sampler = StagedSampler(context, self._sampler) if is_staged else self._factory(context)
+        return KnownSpaceSampler(sampler, self._distributions)
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[Literal["maximize", "minimize"]]:
     """Directions of objectives in Optuna's words."""
     return ["maximize" if objective.direction == "max" else "minimize" for objective in objectives]
-
-
-def known_samplers() -> tuple[str, ...]:
-    """Names of all samplers."""
-    return tuple(_SAMPLERS)
-
-
-def _generation(note: str) -> int:
-    return int(note.removeprefix(_PARENTS_KEY))
 
 
 def _state(twin: Twin) -> TrialState:
@@ -181,18 +201,10 @@ def _values(twin: Twin, state: TrialState) -> list[float] | None:
     return list(twin.values) if state is TrialState.COMPLETE and twin.values is not None else None
 
 
-def _nsga2(seed: int) -> BaseSampler:
-    return NSGAIISampler(population_size=POPULATION, seed=seed)
+def _is_affordable(config: SubnetConfig) -> bool:
+    del config
+    return True
 
 
-def _tpe(seed: int) -> BaseSampler:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(multivariate=True, n_startup_trials=POPULATION, seed=seed)
-
-
-def _random(seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
-
-
-_SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {"nsga2": _nsga2, "tpe": _tpe, "random": _random}
+def _default_costs(space: SearchSpace, config: SubnetConfig) -> Mapping[str, float]:
+    return cost(space.shape, config, Workload()).as_dict()

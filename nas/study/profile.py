@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from nas.errors import InfeasibleError
 from nas.objectives import EXACT_METRICS, Constraint
+from nas.study.architecture import short_sizes
 from nas.study.spec import StudySpec
 from search_spaces import SearchSpace, SubnetConfig
 
 SAMPLES: Final = 2000
+LADDER_STEPS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def profile(spec: StudySpec, space: SearchSpace) -> Profile:
         str(c): sum(c.violation(price[c.metric], spec.full_costs) <= 0 for price in prices) / len(prices)
         for c in spec.exact_constraints
     }
-    check_feasible(spec, sampled)
+    check_feasible(spec, itertools.chain(sampled, staircase(space)))
     exact = {str(c) for c in spec.exact_constraints}
     return Profile(
         space=space.kind,
@@ -83,11 +85,11 @@ def require_feasible(spec: StudySpec, space: SearchSpace) -> None:
         InfeasibleError: with the binding constraint and what comes nearest.
     """
     if spec.exact_constraints:
-        check_feasible(spec, sample_space(space))
+        check_feasible(spec, itertools.chain(sample_space(space), staircase(space)))
 
 
-def check_feasible(spec: StudySpec, sampled: Sequence[SubnetConfig]) -> None:
-    """Refuse budgets on exact costs that none of the sub-networks meets.
+def check_feasible(spec: StudySpec, configs: Iterable[SubnetConfig]) -> None:
+    """Refuse budgets on exact costs that none of the sub-networks meets; looks no further than the first.
 
     The smallest and the largest are among them: they decide budgets exactly that bound from one side only.
 
@@ -98,7 +100,9 @@ def check_feasible(spec: StudySpec, sampled: Sequence[SubnetConfig]) -> None:
     if not constraints:
         return
     best: tuple[float, Constraint, SubnetConfig] | None = None
-    for config in sampled:
+    seen = set()
+    for config in configs:
+        seen.add(config.key)
         costs = spec.costs(config)
         worst, binding = max(
             ((c.violation(costs[c.metric], spec.full_costs), c) for c in constraints),
@@ -112,32 +116,36 @@ def check_feasible(spec: StudySpec, sampled: Sequence[SubnetConfig]) -> None:
     _, binding, nearest = best
     reached, limit = spec.costs(nearest)[binding.metric], binding.threshold(spec.full_costs)
     raise InfeasibleError(
-        f"no sub-network of this space meets {_listed(constraints)} ({len(set(sampled)):,} looked at): the "
+        f"no sub-network of this space meets {_listed(constraints)} ({len(seen):,} looked at): the "
         f"nearest has {binding.metric} {reached:,.0f}, the bound is {limit:,.0f}; "
         "relax the constraint or widen the space",
         str(binding),
-        f"{binding.metric} = {reached:,.0f} with {_sizes(nearest)}",
+        f"{binding.metric} = {reached:,.0f} with {short_sizes(spec.shape, nearest)}",
     )
 
 
 def sample_space(space: SearchSpace) -> list[SubnetConfig]:
     """What feasibility is judged by: all of a small space, else extreme, evenly spaced and random points."""
     if space.cardinality <= SAMPLES:
-        return [space.decode(point) for point in _points(space)]
+        return [space.decode(point) for point in space.points()]
     generator = np.random.default_rng(0)
     random = [space.sample(generator) for _ in range(SAMPLES)]
-    return [space.smallest(), space.largest(), *space.uniform_ladder(20), *random]
+    return [space.smallest(), space.largest(), *space.uniform_ladder(LADDER_STEPS), *random]
 
 
-def _points(space: SearchSpace) -> Iterator[dict[str, int]]:
-    axes = [[d.to_parameter(value) for value in d.values] for d in space.dimensions]
-    names = [dimension.name for dimension in space.dimensions]
-    return (dict(zip(names, point, strict=True)) for point in itertools.product(*axes))
+def staircase(space: SearchSpace) -> Iterator[SubnetConfig]:
+    """Points from the smallest to the largest that differ in one dimension each, all dimensions in turn.
+
+    Random points of many dimensions crowd around the middle; narrow windows of cost elsewhere hold these.
+    """
+    corners = [space.smallest(), *space.uniform_ladder(LADDER_STEPS), space.largest()]
+    rungs = [space.encode(config) for config in corners]
+    for low, high in itertools.pairwise(rungs):
+        point = dict(low)
+        for name in low:
+            point[name] = high[name]
+            yield space.decode(space.repaired(point))
 
 
 def _listed(constraints: Sequence[Constraint]) -> str:
     return " and ".join(repr(str(constraint)) for constraint in constraints)
-
-
-def _sizes(config: SubnetConfig) -> str:
-    return f"{len(config.kept_layers)} layers"

@@ -29,13 +29,21 @@ def within_budget(
     nearest = min(trials, key=lambda t: worst[t.number][0])
     binding = worst[nearest.number][1]
     assert binding is not None
-    reached = f"{binding.metric} = {nearest.metrics[binding.metric]:.6g}"
+    reached = _reached(nearest, [binding, *constraints])
+    all_of_them = " and ".join(repr(str(constraint)) for constraint in constraints)
+    breaks = f", which breaks {str(binding)!r}" if len(constraints) > 1 else ""
     raise InfeasibleError(
-        f"none of {len(trials)} evaluated sub-networks meets {str(binding)!r}; the nearest is trial "
-        f"{nearest.number} with {reached}",
+        f"none of {len(trials)} evaluated sub-networks meets {all_of_them}; the nearest is trial "
+        f"{nearest.number} with {reached}{breaks}",
         str(binding),
         f"trial {nearest.number}: {reached}",
     )
+
+
+def _reached(trial: Trial, constraints: Sequence[Constraint]) -> str:
+    """What a trial has of each constrained metric."""
+    metrics = dict.fromkeys(constraint.metric for constraint in constraints)
+    return ", ".join(f"{metric} = {trial.metrics[metric]:.6g}" for metric in metrics)
 
 
 def _worst(
