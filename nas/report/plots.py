@@ -42,17 +42,23 @@ def front_chart(points: Sequence[PlotPoint], *, x: PlotAxis, y: PlotAxis, title:
     """
     if not points:
         raise ConfigError("front chart: got no point; at least one sub-network must be finished")
-    alt = _load("altair")
+    alt = load("altair")
     drawing = Drawing(alt, points, x, y)
     layers = [*drawing.budgets(), *drawing.line(), *drawing.points(), *drawing.labels()]
     heading = alt.TitleParams(text=title, anchor="start", fontSize=17, color=INK, offset=10)
-    chart = alt.layer(*layers).properties(
-        width=WIDTH,
-        height=HEIGHT,
-        title=heading,
-        background="#FFFFFF",
-        description=f"{title}: {y.name} against {x.name}",
+    return styled(
+        alt.layer(*layers).properties(
+            width=WIDTH,
+            height=HEIGHT,
+            title=heading,
+            background="#FFFFFF",
+            description=f"{title}: {y.name} against {x.name}",
+        )
     )
+
+
+def styled(chart: Any) -> Any:
+    """An Altair chart in the fonts and colours that all charts share."""
     return (
         chart.configure(font=FONT)
         .configure_view(stroke=None)
@@ -94,27 +100,43 @@ def write_front(
     Raises:
         ConfigError: no point, or Altair or vl-convert is not installed.
     """
-    converter, alt = _load("vl_convert"), _load("altair")
+    converter = load("vl_convert")
     spec = front_chart(points, x=x, y=y, title=title).to_dict()
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     stem = Path(path_stem)
     svg, page = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.html")
-    svg.write_text(converter.vegalite_to_svg(spec, vl_version=version), encoding="utf-8")
-    bundle = converter.javascript_bundle(vl_version=version)
-    page.write_text(_html(spec, bundle, title), encoding="utf-8")
+    svg.write_text(converter.vegalite_to_svg(spec, vl_version=_vega_lite_version()), encoding="utf-8")
+    page.write_text(_html(spec, drawing_library(), title), encoding="utf-8")
     return [svg, page]
 
 
-def _html(spec: dict[str, Any], bundle: str, title: str) -> str:
-    # A label may hold `</script>`: neither Altair nor vl-convert escapes it.
-    data = json.dumps(spec).replace("<", "\\u003c")
-    return _PAGE.format(title=escape(title), font=FONT, bundle=bundle, spec=data)
+def drawing_library() -> str:
+    """JavaScript that defines `vegaEmbed`, with everything that it needs.
+
+    Raises:
+        ConfigError: Altair or vl-convert is not installed.
+    """
+    return str(load("vl_convert").javascript_bundle(vl_version=_vega_lite_version()))
 
 
-def _load(module: str) -> ModuleType:
+def load(module: str) -> ModuleType:
+    """A module of the extra `report`.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ImportError:
         raise ConfigError(
             f"charts need {module}, which is not installed; run: pip install 'subnas[report]'"
         ) from None
+
+
+def _vega_lite_version() -> str:
+    return ".".join(load("altair").SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
+def _html(spec: dict[str, Any], bundle: str, title: str) -> str:
+    # A label may hold `</script>`: neither Altair nor vl-convert escapes it.
+    data = json.dumps(spec).replace("<", "\\u003c")
+    return _PAGE.format(title=escape(title), font=FONT, bundle=bundle, spec=data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,8 +66,8 @@ class StudyPlots:
         baseline = study.baseline
         return (
             points,
-            PlotAxis.of(horizontal, budget=_budget(horizontal.metric, constraints, baseline)),
-            PlotAxis.of(vertical, budget=_budget(vertical.metric, constraints, baseline)),
+            PlotAxis.of(horizontal, budget=budget_of(horizontal.metric, constraints, baseline)),
+            PlotAxis.of(vertical, budget=budget_of(vertical.metric, constraints, baseline)),
         )
 
 
@@ -92,7 +93,8 @@ def _point(trial: Trial, front: set[int], chosen: int | None) -> PlotPoint:
     )
 
 
-def _budget(metric: str, constraints: list[Constraint], baseline: dict[str, float]) -> float | None:
+def budget_of(metric: str, constraints: Sequence[Constraint], baseline: Mapping[str, float]) -> float | None:
+    """The last budget on a metric in the metric's own unit; None without one that is known."""
     for constraint in reversed(constraints):
         if constraint.metric == metric and (not constraint.relative_to_baseline or metric in baseline):
             return constraint.threshold(baseline)
