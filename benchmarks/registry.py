@@ -17,11 +17,15 @@ NAMES: Final = (
     "training_step",
     "memory",
     "compensation",
+    "evaluation_cost",
 )
 #: Benchmarks with a command line and tables of their own, by the module that has their `main`.
 PROGRAMS: Final = {
     "study_of_studies": "benchmarks.study_of_studies.command",
     "recovered": "benchmarks.study_of_studies.recovered",
+    "search": "benchmarks.search.command",
+    "seeds": "benchmarks.seeds",
+    "shared_prefixes": "benchmarks.shared_prefixes",
 }
 
 
