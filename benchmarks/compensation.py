@@ -23,7 +23,7 @@ from benchmarks.table import Row
 from nas.compensation import Compensation, Compensator, add_output_biases
 from nas.data import BatchedDataset, EncodedDataset, Texts, load_texts, pack_texts
 from nas.data.padding import offsets_of
-from nas.evaluation.scoring import Outcome
+from nas.evaluation import Outcome
 from nas.evaluation.scoring import run as score
 from nas.tasks import task_of
 from search_spaces import LayerUnits, SubnetConfig

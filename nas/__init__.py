@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from nas.export import export_subnet, push_to_hub, verify_folder
     from nas.families import register_family
+    from nas.racing import Racing
     from nas.recovery import RecoveryOptions, recover
     from nas.study import (
         Profile,
@@ -105,6 +106,7 @@ _MODULES = {
     ),
     "nas.export": ("export_subnet", "push_to_hub", "verify_folder"),
     "nas.families": ("register_family",),
+    "nas.racing": ("Racing",),
     "nas.recovery": ("RecoveryOptions", "recover"),
     "nas.study": (
         "Profile",
@@ -151,6 +153,7 @@ __all__ = [
     "NasError",
     "Profile",
     "Quality",
+    "Racing",
     "RayPool",
     "Recovery",
     "RecoveryOptions",

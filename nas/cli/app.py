@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from nas._version import __version__
-from nas.cli import config, database, doctor, export, logs, quickstart, recover, search, select, space, trials
+from nas.cli import (
+    config,
+    database,
+    doctor,
+    export,
+    logs,
+    quickstart,
+    recover,
+    report,
+    search,
+    select,
+    space,
+    trials,
+)
 
 _START, _SEARCH = "Start", "Search"
 
@@ -52,5 +65,6 @@ app.add_typer(search.app, rich_help_panel=_SEARCH)
 app.add_typer(trials.app, rich_help_panel=_SEARCH)
 app.command("select", rich_help_panel=_SEARCH)(select.select)
 app.command("recover", rich_help_panel=_SEARCH)(recover.recover)
+app.command("report", rich_help_panel=_SEARCH)(report.report)
 app.command("export", rich_help_panel=_SEARCH)(export.export)
 app.command("verify", rich_help_panel=_SEARCH)(export.verify)

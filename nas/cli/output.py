@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -75,9 +75,11 @@ class Output:
         """Print a paragraph, not wrapped where it is piped."""
         _print(text, style=style)
 
-    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-        """Print rows below a header."""
-        _print(_table(columns, rows))
+    def table(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, grey: Collection[int] = ()
+    ) -> None:
+        """Print rows below a header, those whose index is in `grey` in a fainter colour."""
+        _print(_table(columns, rows, grey))
 
     def pairs(self, values: Mapping[str, str]) -> None:
         """Print names and values, a line each."""
@@ -91,15 +93,15 @@ class Output:
         _print(table)
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], grey: Collection[int]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         is_number = column.align == "right"
         table.add_column(column.title, justify=column.align, overflow="fold", no_wrap=is_number)
-    for row in rows:
-        table.add_row(*row)
+    for index, row in enumerate(rows):
+        table.add_row(*row, style="dim" if index in grey else None)
     return table
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nas.objectives import Objective
     from nas.study import Study, Trial
 
+PAUSED = "PAUSED"
 _OPEN = ("PROPOSED", "RUNNING")
 
 
@@ -42,7 +43,7 @@ class Snapshot:
     def counts(self) -> dict[str, int]:
         """Number of trials by state, in the words of people; open ones together."""
         found = Counter("open" if t.state.value in _OPEN else t.state.value.lower() for t in self.trials)
-        order = ("done", "failed", "infeasible", "duplicate", "open")
+        order = ("done", "paused", "failed", "infeasible", "duplicate", "open")
         return {state: found[state] for state in order if found[state] or state == "done"}
 
 
@@ -67,12 +68,17 @@ def snapshot_of(study: Study) -> Snapshot:
         shown_metrics=_shown_metrics(study),
         trials=tuple(trials),
         front=tuple(front_of(trials, objectives)),
-        baselines=tuple(t for t in trials if t.origin.startswith("baseline:") and t.values is not None),
+        baselines=tuple(t for t in trials if _is_evaluated_baseline(t)),
         full=full,
         hypervolume=normalised_hypervolume(trials, objectives, full),
         reference={} if reference is None else _by_metric(objectives, reference),
         recovered=tuple(sorted(recovered, key=lambda t: minimised(t.values or (), objectives))),
     )
+
+
+def _is_evaluated_baseline(trial: Trial) -> bool:
+    is_estimate = trial.state.value == PAUSED
+    return trial.origin.startswith("baseline:") and trial.values is not None and not is_estimate
 
 
 def _shown_metrics(study: Study) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nas.cli.figures import figure, is_contended, latency, percent
 from nas.cli.output import Column, Output
+from nas.cli.snapshot import PAUSED
 from nas.objectives import MEASURED_METRICS
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _ARROWS: Final = {"max": "↑", "min": "↓"}
 _PAIRED: Final = ("latency_ms", "latency_ratio")
+_EXAMPLES: Final = "evaluated_examples"
 _UNRECOVERED: Final = "these scores are of the supernet's weights, not trained after pruning"
 
 
@@ -62,9 +64,10 @@ def _print_recovered(out: Output, snapshot: Snapshot, columns: Sequence[TrialCol
 
 
 def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialColumn]) -> None:
-    """One row a trial."""
+    """One row a trial; those of which there are only estimates are grey."""
     rows = [[column.cell(trial) for column in columns] for trial in trials]
-    out.table([column.column for column in columns], rows)
+    paused = {index for index, trial in enumerate(trials) if trial.state.value == PAUSED}
+    out.table([column.column for column in columns], rows, grey=paused)
 
 
 def list_columns(snapshot: Snapshot, extra: Sequence[str] = ()) -> list[TrialColumn]:
@@ -72,7 +75,8 @@ def list_columns(snapshot: Snapshot, extra: Sequence[str] = ()) -> list[TrialCol
     more = [
         metric_column(name, snapshot) for name in dict.fromkeys(extra) if name not in snapshot.shown_metrics
     ]
-    state = _column("state", state_cell, is_text=True)
+    num_examples = snapshot.full.get(_EXAMPLES)
+    state = _column("state", lambda t: state_cell(t, num_examples=num_examples), is_text=True)
     return [*_architecture(), *_results(snapshot), *more, state]
 
 
@@ -91,11 +95,21 @@ def metric_cell(name: str, metrics: Mapping[str, float]) -> str:
     return figure(name, metrics[name])
 
 
-def state_cell(trial: Trial) -> str:
-    """How a trial ended and why, and which part of the design it is unless the sampler proposed it."""
+def state_cell(trial: Trial, *, num_examples: float | None) -> str:
+    """How a trial ended and why, and which part of the design it is unless the sampler proposed it.
+
+    A paused one tells on how many of all `num_examples` its estimates rest, as far as these are known.
+    """
     origin = "" if trial.origin == "sampler" else f" ({_part(trial)})"
     reason = f": {trial.reason}" if trial.reason else ""
-    return f"{trial.state.value.lower()}{origin}{reason}"
+    return f"{trial.state.value.lower()}{_progress(trial, num_examples)}{origin}{reason}"
+
+
+def _progress(trial: Trial, num_examples: float | None) -> str:
+    if trial.state.value != PAUSED or _EXAMPLES not in trial.metrics:
+        return ""
+    whole = "" if num_examples is None else f" of {num_examples:.0f}"
+    return f" at {trial.metrics[_EXAMPLES]:.0f}{whole} examples"
 
 
 def hypervolume_line(snapshot: Snapshot) -> str:

@@ -49,7 +49,17 @@ ImportanceName: TypeAlias = Literal[
     "symmetric",
     "random",
 ]
-SeedName: TypeAlias = Literal["full", "smallest", "middle", "uniform_ladder", "layer_drop", "random"]
+SeedName: TypeAlias = Literal[
+    "full",
+    "smallest",
+    "middle",
+    "uniform_ladder",
+    "layer_drop",
+    "random",
+    "importance_ladder",
+    "greedy",
+    "knapsack",
+]
 
 _DATABASE = re.compile(r"(sqlite|postgresql)(\+[a-z0-9]+)?://\S*")
 _DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
@@ -108,12 +118,25 @@ Sizes: TypeAlias = Annotated[
 ]
 
 
+Step: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
+_SPACE_OPTIONS = ("kind", "portability", "align", "frozen_layers", "rules", "ffn_group")
+_LATER_SPACE_KEYS = (
+    "ffn_ratio_percent",
+    "head_dim",
+    "align",
+    "frozen_layers",
+    "rules",
+    "ffn_group",
+)
+
+
 class SpaceSection(Section):
     """What is searched; a dimension left out takes all sizes that are legal for the model."""
 
-    kind: Literal["uniform", "medium", "layer", "sublayer"] = Field(
+    kind: Literal["uniform", "joint", "medium", "staged", "layer", "sublayer", "large"] = Field(
         default="uniform",
-        description="one size for all layers, sizes a layer, layers on or off, sub-layers on or off",
+        description="one size for all layers; the same with an FFN ratio; sizes a layer; uniform, then a "
+        "layer; layers on or off; sub-layers on or off; heads and groups of neurons on or off",
     )
     num_hidden_layers: Sizes | ValueRange | None = Field(default=None, description="layers kept")
     num_encoder_layers: Sizes | ValueRange | None = Field(default=None, description="encoder layers kept")
@@ -128,14 +151,44 @@ class SpaceSection(Section):
         default=None, description="query heads kept of each key-value head"
     )
     intermediate_size: Sizes | ValueRange | None = Field(default=None, description="FFN width of a layer")
+    ffn_ratio_percent: Sizes | ValueRange | None = Field(
+        default=None, description="FFN width in percent of hidden_size, in the joint space"
+    )
+    head_dim: Sizes | ValueRange | None = Field(
+        default=None, description="channels of a head, in the joint space; only the full size is legal"
+    )
     hidden_size: Sizes | ValueRange | None = Field(default=None, description="embedding dimension")
     portability: Literal["any", "plain"] = Field(
         default="any", description="plain: only sub-networks that load without custom code"
     )
+    align: Step | dict[Text, Step] | None = Field(
+        default=None,
+        description="sizes are multiples of this, the full size excepted: of intermediate_size and "
+        "hidden_size, or a number by dimension",
+    )
+    frozen_layers: tuple[Size, ...] = Field(
+        default=(), max_length=4096, description="layers that keep all heads and neurons in every sub-network"
+    )
+    rules: tuple[Text, ...] = Field(
+        default=(),
+        max_length=100,
+        description="what every sub-network obeys, e.g. [intermediate_size >= 2 * hidden_size]",
+    )
+    ffn_group: Step | None = Field(
+        default=None, description="neurons a switch of the large space; null makes at most 16 groups a layer"
+    )
+
+    def identity(self) -> dict[str, object]:
+        """The section for a hash of what a supernet was made from: equal for equal spaces.
+
+        Keys that came later are left out where they have their defaults, so that older hashes stay valid.
+        """
+        record = self.model_dump(mode="json")
+        return {name: value for name, value in record.items() if value or name not in _LATER_SPACE_KEYS}
 
     def choices(self) -> dict[str, tuple[int, ...] | dict[str, int]]:
         """The dimensions that are given, in the form in which `search_spaces.build_space` takes them."""
-        names = [name for name in type(self).model_fields if name not in ("kind", "portability")]
+        names = [name for name in type(self).model_fields if name not in _SPACE_OPTIONS]
         given: dict[str, tuple[int, ...] | dict[str, int]] = {}
         for name in names:
             value: tuple[int, ...] | ValueRange | None = getattr(self, name)
@@ -315,7 +368,10 @@ class EvaluationSection(Section):
         max_length=32,
         description="metrics to compute beside those of objectives and constraints; empty takes the task's",
     )
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="examples a forward pass")
+    batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=65_536)] = Field(
+        default="auto",
+        description="examples a forward pass; auto cuts texts for little padding and bounded memory",
+    )
     precision: Precision = Field(
         default="auto",
         description="number format; auto takes bfloat16 where it is faster and scores the full model alike",
@@ -339,10 +395,35 @@ class TargetSection(Section):
     threads: int = Field(default=1, ge=1, le=1024, description="CPU threads of one call")
 
 
+class RacingSection(Section):
+    """How evaluations are stopped early."""
+
+    stages: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["all"], ...], Field(max_length=100)
+    ] = Field(
+        default=(),
+        description="examples after which a sub-network is judged, e.g. [64, 256, all]; empty takes 32 and "
+        "half as many again each time",
+    )
+    confidence: float = Field(
+        default=0.85, gt=0.5, lt=1, description="of the bound that keeps a sub-network in the race, one-sided"
+    )
+    bound: Literal["normal", "anytime"] = Field(
+        default="normal",
+        description="normal errors of means, or a bound for any distribution and all stages together, which "
+        "needs a metric that scores examples from 0 to 1",
+    )
+    rescue: bool = Field(
+        default=True, description="continues paused sub-networks that may still be on the front"
+    )
+
+
 class SearchSection(Section):
     """How sub-networks are proposed and how many."""
 
-    sampler: Literal["nsga2", "tpe", "random"] = Field(default="tpe", description="who proposes sub-networks")
+    sampler: Literal[
+        "nsga2", "nsga3", "tpe", "gp", "random", "local_search", "evolution", "greedy", "grid"
+    ] = Field(default="tpe", description="who proposes sub-networks")
     trials: int = Field(default=200, ge=1, le=1_000_000, description="sub-networks to propose")
     timeout_s: (
         Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str)] | None
@@ -359,8 +440,12 @@ class SearchSection(Section):
     deterministic: bool = Field(
         default=False, description="the same seed gives the same trials in every run, at some speed"
     )
+    racing: RacingSection | None = Field(
+        default_factory=RacingSection,
+        description="stops evaluations that cannot reach the front; null evaluates all in full",
+    )
     enqueue: tuple[SeedName, ...] = Field(
-        default=("full", "smallest", "middle", "uniform_ladder", "layer_drop", "random"),
+        default=("full", "smallest", "middle", "uniform_ladder", "layer_drop", "knapsack", "random"),
         description="sub-networks to evaluate first, baselines among them",
     )
 

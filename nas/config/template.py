@@ -22,8 +22,10 @@ model:
   revision: null              # commit of the model, for results that can be repeated
 
 space:
-  # uniform: one size for all layers    medium: heads and FFN width chosen for each layer
+  # uniform: one size for all layers    joint: the same, with the FFN width as a share of hidden_size
+  # medium: sizes chosen for each layer staged: uniform sizes first, then sizes for each layer
   # layer: each layer on or off         sublayer: attention and FFN of each layer on or off
+  # large: each head and each group of neurons on or off
   kind: uniform
   # A dimension left out takes all sizes that are legal for the model. Otherwise a list, or a range:
   # num_hidden_layers: {min: 2, max: 12}
@@ -33,8 +35,14 @@ space:
   # num_key_value_heads: {min: 1, max: 4}   # instead, in grouped-query attention:
   # num_key_value_groups: {min: 1, max: 3}  # query heads of each key-value head
   # intermediate_size: {min: 256, max: 3072, step: 256}
+  # ffn_ratio_percent: [100, 200, 300, 400]  # in the joint space, instead of intermediate_size
+  # head_dim: [64]                          # in the joint space; heads cannot be cut narrower
   # hidden_size: [384, 512, 768]
   portability: any            # plain: only sub-networks that stock transformers loads without custom code
+  align: null                 # sizes are multiples of it: 64, or {intermediate_size: 64, hidden_size: 8}
+  frozen_layers: []           # layers that keep all heads and neurons, e.g. [0, 11]
+  rules: []                   # e.g. [intermediate_size >= 2 * hidden_size, num_hidden_layers >= 4]
+  ffn_group: null             # neurons a switch of the large space; null makes at most 16 switches a layer
 
 supernet:
   importance: default         # ranking of heads, neurons, channels and layers; or a name for each axis
@@ -80,7 +88,7 @@ data:                         # local files; what they hold depends on the task:
 
 evaluation:
   metrics: []                 # e.g. [accuracy, f1]; empty takes the task's own
-  batch_size: 64
+  batch_size: auto            # examples a forward pass; auto: little padding, bounded memory
   precision: auto             # bfloat16 where it is faster and scores the full model alike
   compensation: null          # e.g. {units: lstsq, layers: drop}: see docs/compensation.md
 
@@ -102,15 +110,17 @@ constraints:
   # - weight_bytes <= 45 MiB
 
 search:
-  sampler: tpe                # tpe, nsga2 or random
+  sampler: tpe                # tpe, evolution, nsga2, nsga3, gp, local_search, greedy, random or grid
   trials: 200                 # sub-networks to evaluate
   timeout: 4h                 # 90s, 30m, 4h; null for none
   max_failed: 10              # above it the search counts as failed
   seed: 0
   deterministic: false        # true: the same seed gives the same trials in every run, at some speed
   parallel: 4                 # sub-networks proposed at once in deterministic mode
+  # stops evaluations that cannot reach the front (docs/racing.md); null evaluates all in full
+  racing: {stages: [], confidence: 0.85, bound: normal, rescue: true}
   # evaluated first; the full model always is
-  enqueue: [full, smallest, middle, uniform_ladder, layer_drop, random]
+  enqueue: [full, smallest, middle, uniform_ladder, layer_drop, knapsack, random]
 
 recovery: null                # e.g. {top: 5, passes: 500}: trains the best after the search, docs/recovery.md
 

@@ -31,7 +31,15 @@ def make_space(config: SearchConfig, supernet: Supernet) -> SearchSpace:
     """
     section = config.space
     with translated():
-        return supernet.space(section.kind, choices=section.choices(), portability=section.portability)
+        return supernet.space(
+            section.kind,
+            choices=section.choices(),
+            portability=section.portability,
+            align=section.align,
+            frozen_layers=section.frozen_layers,
+            rules=section.rules,
+            ffn_group=section.ffn_group,
+        )
 
 
 def make_target(config: SearchConfig) -> Target | None:

@@ -14,6 +14,7 @@ from nas.jobs.definition import make_evaluator, make_space, make_spec, make_targ
 from nas.jobs.examples import Parts, load_parts
 from nas.jobs.recovery import check_recovery, recover_finalists
 from nas.jobs.supernets import encoded, make_supernet
+from nas.racing import Racing
 from nas.study import Profile, Study, create_study
 from nas.study.ledger_errors import translated
 from nas.study.profile import profile
@@ -108,9 +109,15 @@ def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
         metrics=config.evaluation.metrics,
         deterministic=config.search.deterministic,
         parallel=config.search.parallel,
+        racing=_racing(config),
         load_if_exists=True,
         artifacts=config.storage.artifacts,
     )
+
+
+def _racing(config: SearchConfig) -> Racing | None:
+    section = config.search.racing
+    return None if section is None else Racing(**section.model_dump())
 
 
 def make_pool(config: SearchConfig) -> Pool:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudySummary:
-    """A stored study in one line."""
+    """A stored study in one line.
+
+    Attributes:
+        num_done: sub-networks evaluated, those that were paused included.
+    """
 
     name: str
     state: str
@@ -34,7 +38,7 @@ def list_studies(url: str) -> list[StudySummary]:
             StudySummary(
                 name=record.name,
                 state=record.state.value,
-                num_done=len(ledger.trials(record.id, states=[TrialState.DONE])),
+                num_done=len(ledger.trials(record.id, states=[TrialState.DONE, TrialState.PAUSED])),
                 num_trials=len(ledger.trials(record.id)),
                 objectives=tuple(record.spec["objectives"]),
                 created_at=record.created_at,

@@ -114,7 +114,7 @@ def recipe_sha256(config: SearchConfig, parts: Parts) -> str:
     record = {
         "model": config.model.model_dump(mode="json"),
         "supernet": config.supernet.model_dump(mode="json"),
-        "space": config.space.model_dump(mode="json"),
+        "space": config.space.identity(),
         "max_length": config.data.max_length,
         "max_target_length": config.data.max_target_length,
         "train": (parts.train or parts.validation).sha256,

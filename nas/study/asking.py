@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 
 from nas.errors import ConfigError, EvaluationFailedError
 from nas.evaluation import checked_metrics
 from nas.search import Seed
 from nas.study.profile import require_feasible
+from nas.study.seeding import first_seeds
 from nas.study.session import Session
 from nas.study.spec import StudySpec
+from nas.supernet import Supernet
 from search_spaces import SearchSpace, SubnetConfig
 from storage import Ledger, StudyState
 
@@ -22,9 +25,13 @@ class Asking:
         InfeasibleError: a budget on an exact cost that no sub-network meets.
     """
 
-    def __init__(self, ledger: Ledger, name: str, spec: StudySpec, space: SearchSpace) -> None:
+    def __init__(
+        self, ledger: Ledger, name: str, spec: StudySpec, *, space: SearchSpace, supernet: Supernet
+    ) -> None:
         require_feasible(spec, space)
-        self._session = Session(ledger, ledger.study(name), spec, space)
+        study = ledger.study(name)
+        seeds = partial(first_seeds, ledger, study.id, spec, space=space, supernet=supernet)
+        self._session = Session(ledger, study, spec, space, first_seeds=seeds)
         self._waiting = deque(self._session.open_trials())
 
     def ask(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from nas.errors import ConfigError
 from nas.evaluation import Target
 from nas.objectives import parse_constraints, parse_objectives
+from nas.racing import Racing
 from nas.search import check_design, known_samplers
 from nas.search.design import DEFAULT_DESIGN
 from nas.study.ledger_errors import translated
@@ -18,13 +19,14 @@ from nas.study.stored_study import DEFAULT_ARTIFACTS
 from nas.study.study import Study
 from nas.supernet import Supernet
 from nas.tasks import max_tokens
-from search_spaces import SearchSpace, Workload
+from search_spaces import SearchSpace, Workload, restore_space
 from storage import Ledger, StudyExistsError
 
 DEFAULT_STORAGE: Final = "sqlite:///nas.db"
+DEFAULT_RACING: Final = Racing()
 MAX_NAME_LENGTH: Final = 200
 MAX_SEED: Final = 2**63
-Sampler = Literal["nsga2", "tpe", "random"]
+Sampler = Literal["nsga2", "nsga3", "tpe", "gp", "random", "local_search", "evolution", "greedy", "grid"]
 _BYTES: Final = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -43,6 +45,7 @@ def create_study(
     metrics: Sequence[str] = (),
     deterministic: bool = False,
     parallel: int = 4,
+    racing: Racing | None = DEFAULT_RACING,
     load_if_exists: bool = False,
     artifacts: str | Path = DEFAULT_ARTIFACTS,
 ) -> Study:
@@ -56,12 +59,14 @@ def create_study(
         constraints: budgets, `METRIC (<=|>=) NUMBER [UNIT] [* baseline]`.
         target: what latency is measured on; costs are counted at its workload.
         storage: database URL.
-        sampler: `tpe` (multivariate), `nsga2` or `random`.
+        sampler: `tpe` (multivariate), `evolution` (screened by a surrogate), `nsga2`, `nsga3`, `gp`,
+            `local_search`, `greedy`, `random` or `grid`.
         seed: of every random choice.
         enqueue: parts of the initial design.
         metrics: names that the evaluator reports besides the known ones.
         deterministic: propose in batches of `parallel`, for a history that is the same in every run.
         parallel: size of such a batch.
+        racing: how evaluations on data are stopped early; None evaluates every sub-network in full.
         load_if_exists: resume a study of that name, if it was created with the same supernet and settings.
         artifacts: folder for the weights of recovered sub-networks.
 
@@ -81,6 +86,7 @@ def create_study(
             design=tuple(enqueue),
             deterministic=deterministic,
             parallel=parallel,
+            racing=racing,
             supernet=_facts(supernet),
         )
         _check(name, spec, supernet, chosen)
@@ -135,7 +141,7 @@ def load_study(
     space: SearchSpace | None = None,
     artifacts: str | Path = DEFAULT_ARTIFACTS,
 ) -> Study:
-    """Open a study to read it; with its supernet (and space, unless it is a default one) also to run it.
+    """Open a study to read it; with its supernet also to run it.
 
     Recovered weights are looked for in the folder `artifacts`.
 
@@ -150,7 +156,7 @@ def load_study(
             spec = StudySpec.from_json(ledger.study(name).spec)
             if supernet is None:
                 return Study(ledger, name, spec, artifacts=artifacts)
-            chosen = space or space_of(spec, supernet)
+            chosen = space or space_of(spec)
             _check_same(ledger, name, fingerprint_of(spec, supernet, chosen))
         except BaseException:
             ledger.close()
@@ -169,14 +175,9 @@ def delete_study(name: str, *, storage: str = DEFAULT_STORAGE) -> None:
         ledger.delete_study(name)
 
 
-def space_of(spec: StudySpec, supernet: Supernet) -> SearchSpace:
-    """The space that a stored study was created with."""
-    dimensions: dict[str, list[int]] = dict(spec.space["dimensions"])
-    kind: str = spec.space["kind"]
-    choices: dict[str, Any] = {}
-    if kind not in ("layer", "sublayer"):  # those have switches
-        choices = {name.rpartition(".")[2]: values for name, values in dimensions.items()}
-    return supernet.space(kind, choices=choices, portability=spec.space["portability"])
+def space_of(spec: StudySpec) -> SearchSpace:
+    """The space that a stored study was created with, over the model that it was created with."""
+    return restore_space(spec.space, spec.shape)
 
 
 def fingerprint_of(spec: StudySpec, supernet: Supernet, space: SearchSpace) -> dict[str, str]:
@@ -195,6 +196,8 @@ def _check(name: str, spec: StudySpec, supernet: Supernet, space: SearchSpace) -
     if spec.parallel < 1:
         raise ConfigError(f"parallel is {spec.parallel}; it must be at least 1")
     check_design(spec.design)
+    if spec.racing is not None:
+        spec.racing.check_metrics(spec.quality_metrics)
     if space.shape != supernet.shape:
         raise ConfigError("the space was made for a model of another shape; make it with supernet.space()")
 

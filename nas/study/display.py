@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def study_html(study: StoredStudy) -> str:
     """Where a study stands, and its front."""
     trials = study.trials
-    done = sum(t.state is TrialState.DONE for t in trials)
+    done, paused = (sum(t.state is state for t in trials) for state in (TrialState.DONE, TrialState.PAUSED))
+    evaluated = f"{done} evaluated" + (f", {paused} paused" if paused else "")
     rows = "".join(
         f"<tr><td>{t.number}</td><td>{html.escape(t.architecture)}</td>"
         + "".join(f"<td>{value:.5g}</td>" for value in t.values or ())
@@ -27,7 +28,7 @@ def study_html(study: StoredStudy) -> str:
         for t in front_of(trials, study.objectives)
     )
     head = "".join(f"<th>{html.escape(str(objective))}</th>" for objective in study.objectives)
-    title = f"Study {html.escape(study.name)}: {done} evaluated, {study.state.value.lower()}"
+    title = f"Study {html.escape(study.name)}: {evaluated}, {study.state.value.lower()}"
     return f"<h4>{title}</h4><table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
 
 

@@ -5,79 +5,40 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from nas.errors import ConfigError, EvaluationFailedError, InfeasibleError, TooManyFailuresError
+from nas.errors import ConfigError, EvaluationFailedError
 from nas.evaluation import (
     Evaluator,
     LatencyEvaluation,
     LatencyResult,
+    Outcome,
     Quality,
     checked_metrics,
     shared_weights,
     skeleton_of,
 )
 from nas.study.latencies import POLL_SECONDS, Latencies, best_of, disturbed, is_settled
-from nas.study.per_example import per_example_bytes
+from nas.study.latency_budgets import check_budgets
+from nas.study.latency_floors import LatencyFloors
+from nas.study.limits import Failures, Limits
+from nas.study.open_trial import OpenTrial
+from nas.study.paused import PausedTrials, known_costs, paused_metrics
+from nas.study.qualities import EVALUATED_EXAMPLES, Qualities
 from nas.study.session import Session
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
-from storage import LatencyRecord, QualityRecord, TrialRecord, TrialStateError
-from workers import Completion, Lane, LaneName, Pool, Task
+from storage import LatencyRecord, TrialRecord, TrialState, TrialStateError
+from workers import Completion, Lane, LaneName, Pool
 
 logger = logging.getLogger(__name__)
 
 MIN_DEADLINE_S: Final = 60.0
 #: An evaluation that takes this many times the full model's is taken for hung.
 DEADLINE_FACTOR: Final = 20.0
-MAX_CONSECUTIVE_FAILURES: Final = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """When a search ends.
-
-    Attributes:
-        n_trials: distinct sub-networks evaluated in the study, those of earlier runs included.
-        timeout_s: wall time of this run, after which nothing new begins.
-        max_failed: failed evaluations that are put up with in this run.
-    """
-
-    n_trials: int
-    timeout_s: float | None = None
-    max_failed: int = 10
-
-    def __post_init__(self) -> None:
-        if self.n_trials < 1:
-            raise ConfigError(f"n_trials is {self.n_trials}; it must be at least 1")
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise ConfigError(f"timeout is {self.timeout_s}; give seconds above 0, or None for no limit")
-        if self.max_failed < 0:
-            raise ConfigError(f"max_failed is {self.max_failed}; it must be 0 or more")
-
-
-@dataclass(slots=True)
-class _Open:
-    """A trial under evaluation."""
-
-    record: TrialRecord
-    config: SubnetConfig
-    missing: set[LaneName]
-    metrics: dict[str, float] = field(default_factory=dict)
-    latencies: list[LatencyRecord] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def number(self) -> int:
-        """Of the trial."""
-        return self.record.number
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether it is the full model."""
-        return self.record.origin == "baseline:full"
+#: Trials that may wait for the latency lane while others are evaluated.
+LATENCY_QUEUE: Final = 4
 
 
 class SearchDriver:
@@ -96,13 +57,16 @@ class SearchDriver:
         self._session, self._supernet, self._evaluator = session, supernet, evaluator
         self._pool, self._latency, self._after_trial = pool, latency, after_trial
         self._latencies = None if latency is None else Latencies(session.ledger, session.spec.shape, latency)
+        self._floors = None if latency is None else LatencyFloors(session.spec.shape)
+        self._qualities = Qualities(session.ledger, supernet.sha256, evaluator)
+        self._is_raced = session.spec.racing is not None and evaluator.is_staged
+        self._paused: PausedTrials | None = None
+        self._entering: dict[int, Outcome | None] = {}
         self._waiting: deque[TrialRecord] = deque()
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, OpenTrial] = {}
         self._untold: list[int] = []
-        self._failed = self._failed_in_row = 0
-        self._last_failure = ""
+        self._failures = Failures()
         self._is_dry = False
-        self._deadline_s: float | None = None
 
     def run(self, limits: Limits) -> str | None:
         """Search until a limit is reached.
@@ -114,22 +78,26 @@ class SearchDriver:
             InfeasibleError: not even the smallest sub-network meets a latency budget.
             EvaluationFailedError: the full model cannot be evaluated, or too many sub-networks cannot.
         """
+        session = self._session
         until = None if limits.timeout_s is None else time.monotonic() + limits.timeout_s
-        if self._left(limits) <= 0:
+        if self._left(limits) <= 0 and not session.has_paused:
             return None
         self._start_pool()
-        self._waiting.extend(self._session.open_trials())
+        self._waiting.extend(session.open_trials())
         self._evaluate_baseline()
-        self._check_latency_budgets()
-        capacity = max(1, self._pool.free("quality")) + (1 if self._latency else 0)
+        self._start_race()
+        if self._latencies is not None:
+            check_budgets(session.spec, session.space, session.baseline, self._latencies, self._pool)
+        capacity = max(1, self._pool.free("quality"))
         while True:
             self._session.check_lease()
             self._fill(limits, capacity, until)
             if not self._open:
                 break
             self._collect()
-            self._check_failures(limits)
-        if _is_over(until) and self._left(limits) > 0:
+            self._failures.check(limits)
+        has_hopeful = self._paused is not None and self._paused.has_hopeful
+        if _is_over(until) and (self._left(limits) > 0 or has_hopeful):
             return f"timeout after {limits.timeout_s:g} s"
         if self._left(limits) > 0:
             logger.info("the space has no further sub-network: %d evaluated", self._session.num_evaluated)
@@ -169,42 +137,58 @@ class SearchDriver:
                 known.reason or "bug",
             )
         if self._latencies is not None:
+            assert self._floors is not None
             record = self._latencies.known(full) or self._latencies.measure(full, self._pool)
-            self._latencies.reference_ms = record.statistics["reference_ms"]
-        quality = self._known_quality(full)
+            self._latencies.reference_ms = self._floors.reference_ms = record.statistics["reference_ms"]
+        quality = self._qualities.known(full)
         if quality is not None:
-            self._deadline_s = max(MIN_DEADLINE_S, DEADLINE_FACTOR * quality.seconds)
+            self._qualities.timeout_s = max(MIN_DEADLINE_S, DEADLINE_FACTOR * quality.seconds)
 
-    def _check_latency_budgets(self) -> None:
-        """Refuse a latency budget that the smallest sub-network breaks, before the search is paid for."""
-        spec, baseline = self._session.spec, self._session.baseline
-        upper = [c for c in spec.latency_constraints if c.relation == "<="]
-        if not upper or self._latencies is None:
+    def _start_race(self) -> None:
+        """Judge candidates from here on, with what earlier runs left."""
+        session, racing = self._session, self._session.spec.racing
+        trials = session.ledger.trials(session.study_id, states={TrialState.DONE, TrialState.PAUSED})
+        for trial in trials:
+            if trial.state is TrialState.DONE:
+                self._learn_latency(SubnetConfig.from_json(trial.config), trial.metrics or {})
+        if racing is None or not self._is_raced:
             return
-        smallest = self._session.space.smallest()
-        record = self._latencies.known(smallest) or self._latencies.measure(smallest, self._pool)
-        metrics = self._latencies.optimistic(record)
-        for constraint in upper:
-            if constraint.violation(metrics[constraint.metric], baseline) > 0:
-                reached = f"{constraint.metric} = {metrics[constraint.metric]:.3g}"
-                raise InfeasibleError(
-                    f"no sub-network of this space can meet {str(constraint)!r}: the smallest has {reached}, "
-                    f"the full model {baseline[constraint.metric]:.3g}; relax the budget or widen the space",
-                    str(constraint),
-                    reached,
-                )
+        race = self._qualities.start_race(racing, session.spec, session.baseline)
+        self._qualities.enter_known(trials)
+        self._paused = PausedTrials(race, self._floors)
+        self._paused.restore(trials, self._qualities)
 
     # Beginning trials
 
     def _fill(self, limits: Limits, capacity: int, until: float | None) -> None:
-        """Begin trials until all workers are busy; what waits goes before new proposals."""
-        while len(self._open) < capacity and self._left(limits) > 0 and not _is_over(until):
-            if not self._waiting:
-                self._waiting.extend(self._ask(capacity - len(self._open), self._left(limits)))
-            if not self._waiting:
+        """Begin trials until all workers are busy."""
+        while self._room(capacity) > 0 and not _is_over(until):
+            record = self._next(self._left(limits), capacity)
+            if record is None:
                 return
-            self._begin(self._waiting.popleft())
-            self._check_failures(limits)
+            self._begin(record)
+            self._failures.check(limits)
+
+    def _room(self, capacity: int) -> int:
+        """Trials that may begin: one a quality worker, and a short queue before the latency lane."""
+        evaluated = sum("quality" in trial.missing for trial in self._open.values())
+        queue = 0 if self._latency is None else LATENCY_QUEUE
+        return min(capacity - evaluated, capacity + queue - len(self._open))
+
+    def _next(self, left: int, capacity: int) -> TrialRecord | None:
+        """What waits goes before new proposals, and these before paused trials that are still hopeful."""
+        if left > 0 and not self._waiting:
+            self._waiting.extend(self._ask(self._room(capacity), left))
+        if left > 0 and self._waiting:
+            return self._waiting.popleft()
+        if self._paused is None or (self._session.spec.deterministic and self._open):
+            return None
+        if self._session.spec.deterministic:
+            self._tell_in_order()
+        record = self._paused.most_promising()
+        if record is not None:
+            self._session.reopen(record.number)
+        return record
 
     def _ask(self, slots: int, left: int) -> list[TrialRecord]:
         spec = self._session.spec
@@ -220,35 +204,45 @@ class SearchDriver:
         return asked
 
     def _begin(self, record: TrialRecord) -> None:
-        trial = _Open(record, SubnetConfig.from_json(record.config), {"quality"})
+        trial = OpenTrial(record, SubnetConfig.from_json(record.config), {"quality"})
         try:
             self._session.ledger.dispatch(self._session.lease, record.number)
         except TrialStateError:
             self._adopt(record.number)
             return
         self._open[record.number] = trial
-        quality = self._known_quality(trial.config)
-        if quality is not None:
-            trial.metrics.update(quality.metrics)
-            trial.missing.discard("quality")
-        if self._latencies is not None:
-            latency = self._latencies.known(trial.config)
-            if latency is None:
-                trial.missing.add("latency")
-            else:
-                self._take_latency_record(trial, latency)
+        self._recall_quality(trial)
+        latency = None if self._latencies is None else self._latencies.known(trial.config)
+        if latency is not None:
+            self._take_latency_record(trial, latency)
+        elif self._latencies is not None and not ("quality" in trial.missing and self._races(trial)):
+            trial.missing.add("latency")
         for lane in sorted(trial.missing):
             self._submit(trial, lane)
         self._finish_if_complete(trial)
 
-    def _submit(self, trial: _Open, lane: LaneName) -> None:
+    def _races(self, trial: OpenTrial) -> bool:
+        return self._qualities.race is not None and trial.is_raced
+
+    def _recall_quality(self, trial: OpenTrial) -> None:
+        """Take what is stored of a sub-network's quality: all of it, or the part before it was paused."""
+        known = self._qualities.known(trial.config)
+        if known is not None:
+            trial.quality = self._qualities.as_quality(known)
+            trial.metrics.update(known.metrics)
+            if self._is_raced:
+                trial.metrics[EVALUATED_EXAMPLES] = 0.0
+            trial.missing.discard("quality")
+        elif self._races(trial):
+            trial.quality = self._qualities.begun(trial.config)
+
+    def _submit(self, trial: OpenTrial, lane: LaneName) -> None:
         if lane == "latency":
             assert self._latencies is not None
             self._pool.submit(self._latencies.task(trial.number, trial.config))
             return
-        payload = trial.config.to_json()
         self._pool.submit(
-            Task(number=trial.number, payload=payload, lane="quality", timeout_s=self._deadline_s)
+            self._qualities.task(trial.number, trial.config, trial.seen, whole=not self._races(trial))
         )
 
     # Collecting results
@@ -260,7 +254,7 @@ class SearchDriver:
             if trial is not None and completion.task.lane in trial.missing:
                 self._handle(trial, completion)
 
-    def _handle(self, trial: _Open, completion: Completion) -> None:
+    def _handle(self, trial: OpenTrial, completion: Completion) -> None:
         trial.seconds += completion.seconds
         failure = completion.failure
         if failure is not None and completion.retrying:
@@ -274,7 +268,7 @@ class SearchDriver:
             self._take_latency(trial, completion.result)
         self._finish_if_complete(trial)
 
-    def _run_again(self, trial: _Open, reason: str) -> None:
+    def _run_again(self, trial: OpenTrial, reason: str) -> None:
         try:
             self._session.ledger.requeue(self._session.lease, trial.number, outcome=reason)
             self._session.ledger.dispatch(self._session.lease, trial.number)
@@ -288,29 +282,53 @@ class SearchDriver:
         self._session.ended(number)
         self._told(number)
 
-    def _take_quality(self, trial: _Open, quality: object) -> None:
-        if not isinstance(quality, Quality):
-            self._fail(trial, "bug", f"the evaluator returned {type(quality).__name__}, not a Quality")
+    def _take_quality(self, trial: OpenTrial, part: object) -> None:
+        if not isinstance(part, Quality):
+            self._fail(trial, "bug", f"the evaluator returned {type(part).__name__}, not a Quality")
             return
         try:
+            quality = self._qualities.joined(trial.quality, part)
             metrics = checked_metrics(quality.metrics, self._evaluator.metrics)
         except EvaluationFailedError as error:
             self._fail(trial, error.reason, str(error))
             return
+        trial.quality = quality
+        if not self._qualities.is_whole(quality):
+            self._judge(trial, quality)
+            return
         trial.metrics.update(metrics)
+        if self._is_raced:
+            trial.metrics[EVALUATED_EXAMPLES] = float(quality.examples)
         trial.missing.discard("quality")
-        record = QualityRecord(
-            supernet_sha256=self._supernet.sha256,
-            key=trial.config.key,
-            data_sha256=self._evaluator.sha256,
-            stage=self._evaluator.num_examples,
-            metrics=metrics,
-            per_example=per_example_bytes(quality),
-            seconds=quality.seconds,
-        )
-        self._session.ledger.put_quality(record)
+        self._qualities.keep(trial.config, quality)
+        if self._latencies is not None and trial.latency is None and "latency" not in trial.missing:
+            trial.missing.add("latency")
+            self._submit(trial, "latency")
 
-    def _take_latency(self, trial: _Open, result: object) -> None:
+    def _judge(self, trial: OpenTrial, quality: Quality) -> None:
+        """Go on with the next part, or pause the trial."""
+        race, paused = self._qualities.race, self._paused
+        assert race is not None
+        assert paused is not None
+        assert quality.outcome is not None
+        known = known_costs(trial.record, trial.config, self._floors)
+        if trial.latency is not None and self._latencies is not None:
+            known = {**known, **self._latencies.optimistic(trial.latency)}
+        verdict = race.judge(quality.outcome, known)
+        reason = race.pauses(verdict)
+        if reason is None:
+            self._submit(trial, "quality")
+            return
+        metrics = paused_metrics(verdict, quality, trial.config, self._floors)
+        self._qualities.keep(trial.config, quality)
+        del self._open[trial.number]
+        self._session.pause(
+            trial.number, {**metrics, EVALUATED_EXAMPLES: float(quality.examples)}, reason=reason
+        )
+        paused.add(trial.record, trial.config, verdict)
+        self._told(trial.number)
+
+    def _take_latency(self, trial: OpenTrial, result: object) -> None:
         assert self._latencies is not None
         assert isinstance(result, LatencyResult)
         trial.latencies.append(self._latencies.store(trial.config, result))
@@ -323,67 +341,61 @@ class SearchDriver:
         else:
             self._fail(trial, "timeout", f"latency: {disturbed(trial.latencies)}")
 
-    def _take_latency_record(self, trial: _Open, record: LatencyRecord) -> None:
+    def _take_latency_record(self, trial: OpenTrial, record: LatencyRecord) -> None:
         assert self._latencies is not None
+        trial.latency = record
         trial.missing.discard("latency")
         trial.metrics.update(self._latencies.metrics(record))
+        self._learn_latency(trial.config, trial.metrics)
 
-    def _known_quality(self, config: SubnetConfig) -> QualityRecord | None:
-        return self._session.ledger.quality(
-            self._supernet.sha256, config.key, self._evaluator.sha256, self._evaluator.num_examples
-        )
+    def _learn_latency(self, config: SubnetConfig, metrics: Mapping[str, float]) -> None:
+        if self._floors is not None and "latency_ratio" in metrics:
+            self._floors.add(config, metrics["latency_ratio"])
 
     # Ending trials
 
-    def _finish_if_complete(self, trial: _Open) -> None:
+    def _finish_if_complete(self, trial: OpenTrial) -> None:
         if trial.missing or trial.number not in self._open:
             return
         try:
             self._session.spec.check_measured({**trial.record.costs, **trial.metrics})
         except ConfigError as error:
-            if trial.is_baseline:  # a typo in an objective is told after the first evaluation
+            if trial.is_full_model:  # a typo in an objective is told after the first evaluation
                 raise
             self._fail(trial, "bug", str(error))
             return
         del self._open[trial.number]
-        self._failed_in_row = 0
+        self._failures.in_row = 0
         self._session.complete(trial.number, trial.metrics, seconds=trial.seconds)
+        self._entering[trial.number] = None if trial.quality is None else trial.quality.outcome
         self._told(trial.number)
 
-    def _fail(self, trial: _Open, reason: str, message: str) -> None:
+    def _fail(self, trial: OpenTrial, reason: str, message: str) -> None:
         self._open.pop(trial.number, None)
-        self._failed += 1
-        self._failed_in_row += 1
-        self._last_failure = message
+        self._failures.add(message)
         logger.warning("trial %d failed (%s): %s", trial.number, reason, message)
         self._session.fail(trial.number, reason=reason, message=message)
         self._told(trial.number)
-
-    def _check_failures(self, limits: Limits) -> None:
-        if self._failed > limits.max_failed:
-            raise TooManyFailuresError(
-                f"{self._failed} sub-networks failed in this run, more than max_failed {limits.max_failed}; "
-                f"the last one: {self._last_failure}; `nas trials ls STUDY` shows all reasons",
-                "bug",
-            )
-        if self._failed_in_row >= MAX_CONSECUTIVE_FAILURES:
-            raise TooManyFailuresError(
-                f"{self._failed_in_row} sub-networks failed in a row, the last one: {self._last_failure}",
-                "bug",
-            )
 
     def _told(self, number: int) -> None:
         self._is_dry = False
         if self._session.spec.deterministic:
             self._untold.append(number)
         else:
-            self._session.tell(number)
+            self._tell(number)
         self._after_trial(number)
 
     def _tell_in_order(self) -> None:
         for number in sorted(self._untold):
-            self._session.tell(number)
+            self._tell(number)
         self._untold.clear()
+
+    def _tell(self, number: int) -> None:
+        """Let the sampler and the race know how a trial ended."""
+        record = self._session.tell(number)
+        outcome = self._entering.pop(number, None)
+        if self._qualities.race is not None and record.state is TrialState.DONE:
+            self._qualities.race.enter(number, {**record.costs, **(record.metrics or {})}, outcome)
 
 
 def _is_over(until: float | None) -> bool:

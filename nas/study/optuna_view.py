@@ -18,7 +18,10 @@ from storage import TrialRecord, TrialState
 def optuna_study(
     records: Sequence[TrialRecord], spec: StudySpec, baseline: Mapping[str, float], name: str
 ) -> optuna.Study:
-    """Every trial under its own number, with constraints, costs and measurements as attributes."""
+    """Every trial under its own number, with constraints, costs and measurements as attributes.
+
+    A paused one is pruned: its estimates are attributes, not values.
+    """
     study = optuna.create_study(study_name=name, directions=directions_of(spec.objectives))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -28,7 +31,8 @@ def optuna_study(
     for record in records:
         metrics = {**record.costs, **(record.metrics or {})}
         names = [objective.metric for objective in spec.objectives]
-        is_measured = record.metrics is not None and all(n in metrics for n in names)
+        has_result = record.metrics is not None and record.state is not TrialState.PAUSED
+        is_measured = has_result and all(n in metrics for n in names)
         parameters = {name: int(value) for name, value in record.parameters.items()}
         study.add_trial(
             create_trial(
@@ -56,4 +60,5 @@ def _state(state: TrialState, *, is_measured: bool) -> OptunaState:
         return OptunaState.COMPLETE
     if state in (TrialState.PROPOSED, TrialState.RUNNING):
         return OptunaState.RUNNING
-    return OptunaState.PRUNED if state is TrialState.INFEASIBLE else OptunaState.FAIL
+    is_pruned = state in (TrialState.INFEASIBLE, TrialState.PAUSED)
+    return OptunaState.PRUNED if is_pruned else OptunaState.FAIL

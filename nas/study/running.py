@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import ConfigError
 from nas.evaluation import Evaluator, ScoreEvaluator
-from nas.study.driver import Limits, SearchDriver
+from nas.study.driver import SearchDriver
+from nas.study.limits import Limits
 from nas.study.session import Session
 from nas.study.spec import StudySpec, package_versions
 from nas.supernet import Supernet

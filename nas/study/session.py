@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from nas.errors import StorageError
 from nas.search import Proposer, Seed, Twin, initial_design
 from nas.study.history import baseline_metrics
+from nas.study.latency_floors import with_predictions
 from nas.study.spec import StudySpec
 from search_spaces import SearchSpace, SpaceError, SubnetConfig
 from storage import (
@@ -35,6 +37,8 @@ LEASE_SECONDS: Final = 10.0
 #: Proposals in a row that are known or over budget, after which random ones are tried.
 STALE_PROPOSALS: Final = 100
 RANDOM_TRIES: Final = 2000
+_EVALUATED: Final = (TrialState.DONE, TrialState.FAILED, TrialState.PAUSED)
+_WAITING: Final = (TrialState.PROPOSED, TrialState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,19 @@ class Session:
     _known: dict[str, _Known]
     _num_points: int
     _evaluated: set[int]
+    _told_paused: set[int]
+    _is_outdated: bool
     _baseline: dict[str, float]
 
-    def __init__(self, ledger: Ledger, study: StudyRecord, spec: StudySpec, space: SearchSpace) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        study: StudyRecord,
+        spec: StudySpec,
+        space: SearchSpace,
+        *,
+        first_seeds: Callable[[], list[Seed]] | None = None,
+    ) -> None:
         self.ledger, self.spec, self.space = ledger, spec, space
         self.study_id = study.id
         self._name = study.name
@@ -70,7 +84,8 @@ class Session:
             self.ledger.set_study_state(self.lease, StudyState.RUNNING)
             self._restore()
             if self._proposer.num_trials == 0:
-                self.propose_seeds(initial_design(space, spec.design, seed=spec.seed))
+                design = first_seeds or partial(initial_design, space, spec.design, seed=spec.seed)
+                self.propose_seeds(design())
         except BaseException:
             self.close(StudyState.PAUSED)
             raise
@@ -120,13 +135,15 @@ class Session:
         result, those over an exact budget as INFEASIBLE. All are recorded at once, so that a driver that
         dies leaves the whole batch or nothing.
         """
+        if self._is_outdated:
+            self._restore()
         asked: list[Proposal] = []
         pending: dict[str, int] = {}
         fresh = stale = 0
         while fresh < count and stale < STALE_PROPOSALS and not self._is_exhausted(len(pending)):
             parameters, attributes = self._proposer.ask()
             number = self._proposer.num_trials - 1
-            config = self.space.decode(parameters)
+            config = self.space.decode(self.space.repaired(parameters))
             proposal = self._proposal(config, parameters, "sampler", attributes=attributes, pending=pending)
             asked.append(proposal)
             if proposal.state is not TrialState.DUPLICATE:
@@ -159,20 +176,47 @@ class Session:
             logger.warning("trial %d ended before: %s", number, error)
         return self.ended(number)
 
+    def pause(self, number: int, metrics: Mapping[str, float], *, reason: str) -> None:
+        """Record that a trial is stopped early, unless a driver that lost the study brought its result."""
+        try:
+            self.ledger.pause(self.lease, number, metrics, reason=reason)
+        except TrialStateError as error:
+            logger.warning("trial %d ended before: %s", number, error)
+        self.ended(number)
+
+    def reopen(self, number: int) -> None:
+        """Take note of a paused trial that goes on."""
+        self._evaluated.discard(number)
+
+    @property
+    def has_paused(self) -> bool:
+        """Whether trials were stopped early."""
+        return bool(self.ledger.trials(self.study_id, states={TrialState.PAUSED}))
+
     def ended(self, number: int) -> TrialRecord:
-        """Take note of a trial that ended, whoever wrote its result."""
+        """Take note of a trial that ended or was paused, whoever wrote its result."""
         record = self.ledger.trial(self.study_id, number)
         self._known[record.key] = _Known(number, record.metrics)
         self._evaluated.add(number)
         if record.origin == "baseline:full":
             self._baseline = {**record.costs, **(record.metrics or {})}
+            # What the sampler was told before lacks the budgets that are relative to the full model.
+            self._is_outdated = self._is_outdated or len(self._evaluated) > 1
         self._untold[number] = record
         return record
 
-    def tell(self, number: int) -> None:
-        """Let the sampler know how a trial ended; harmless when it knows."""
+    def tell(self, number: int) -> TrialRecord:
+        """Let the sampler know how a trial ended; harmless when it knows.
+
+        Of a paused trial it hears the estimates. If that goes on and ends otherwise, the sampler is made anew
+        from the ledger before it is asked again.
+        """
         record = self._untold.pop(number, None) or self.ledger.trial(self.study_id, number)
+        self._is_outdated = self._is_outdated or number in self._told_paused
         self._proposer.tell(number, self._twin(record, is_open=False))
+        if record.state is TrialState.PAUSED:
+            self._told_paused.add(number)
+        return record
 
     def open_trials(self) -> list[TrialRecord]:
         """Trials that wait for an evaluation, those of a driver that died included."""
@@ -183,14 +227,22 @@ class Session:
         trials = self.ledger.trials(self.study_id)
         self._baseline = baseline_metrics(self.spec, trials)
         self._proposer = Proposer(
-            self.space, self.spec.objectives, sampler=self.spec.sampler, seed=self.spec.seed, name=self._name
+            self.space,
+            self.spec.objectives,
+            sampler=self.spec.sampler,
+            seed=self.spec.seed,
+            name=self._name,
+            is_affordable=self._is_affordable,
+            costs=self.spec.costs,
         )
         self._known = {}
         self._num_points = 0
-        self._evaluated = {t.number for t in trials if t.state in (TrialState.DONE, TrialState.FAILED)}
+        self._evaluated = {t.number for t in trials if t.state in _EVALUATED}
+        self._told_paused = {t.number for t in trials if t.state is TrialState.PAUSED}
+        self._is_outdated = False
         for trial in trials:
             self._note(trial)
-            self._proposer.add(self._twin(trial, is_open=not trial.state.is_final))
+            self._proposer.add(self._twin(trial, is_open=trial.state in _WAITING))
         self._untold: dict[int, TrialRecord] = {}
         self._stored_state = record.sampler_state
         self._proposer.restore(record.sampler_state.get("sampler", {}))
@@ -246,6 +298,9 @@ class Session:
             reason=reason,
         )
 
+    def _is_affordable(self, config: SubnetConfig) -> bool:
+        return not self.spec.exact_constraints or not self._broken(self.spec.costs(config))
+
     def _broken(self, costs: Mapping[str, float]) -> dict[str, float]:
         """Budgets on exact costs that do not hold, and how far."""
         violations = self.spec.violations(costs, self.spec.full_costs, self.spec.exact_constraints)
@@ -279,15 +334,16 @@ class Session:
         parameters = {name: int(value) for name, value in trial.parameters.items()}
         if is_open or not parameters:
             return Twin(parameters=parameters, attributes=trial.sampler_attributes, is_open=is_open)
-        metrics = {**trial.costs, **(trial.metrics or {})}
+        metrics = with_predictions({**trial.costs, **(trial.metrics or {})})
         names = [objective.metric for objective in self.spec.objectives]
         is_measured = trial.metrics is not None and all(name in metrics for name in names)
         # A repeated proposal over budget is told again, as the first one was.
         is_told = is_measured or (trial.state is not TrialState.FAILED and bool(self._broken(trial.costs)))
         constraints = self.spec.constraints if is_measured else self.spec.exact_constraints
+        known = [c for c in constraints if not c.relative_to_baseline or c.metric in self._baseline]
         return Twin(
             parameters=parameters,
             attributes=trial.sampler_attributes,
             values=tuple(metrics[name] for name in names) if is_measured else None,
-            violations=self.spec.violations(metrics, self._baseline, constraints) if is_told else None,
+            violations=self.spec.violations(metrics, self._baseline, known) if is_told else None,
         )

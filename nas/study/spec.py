@@ -14,6 +14,7 @@ from typing import Any, Final
 from nas.errors import ConfigError
 from nas.evaluation.target import Target
 from nas.objectives import EXACT_METRICS, MEASURED_METRICS, Constraint, Objective
+from nas.racing import Racing
 from search_spaces import ModelShape, SubnetConfig, Workload, cost
 
 PACKAGES: Final = ("subnas", "torch", "transformers", "optuna", "ray", "sqlalchemy", "numpy")
@@ -36,6 +37,7 @@ class StudySpec:
         deterministic: propose in batches of `parallel`, so that the history is the same in every run.
         parallel: size of such a batch.
         supernet: facts about the supernet: folder, task, ranking, provenance.
+        racing: how evaluations are stopped early, or None for full ones.
     """
 
     shape: ModelShape
@@ -50,6 +52,7 @@ class StudySpec:
     deterministic: bool
     parallel: int
     supernet: Mapping[str, Any]
+    racing: Racing | None = None
 
     @cached_property
     def full_costs(self) -> dict[str, float]:
@@ -118,6 +121,7 @@ class StudySpec:
             "deterministic": self.deterministic,
             "parallel": self.parallel,
             "supernet": dict(self.supernet),
+            "racing": None if self.racing is None else self.racing.to_json(),
         }
 
     @staticmethod
@@ -134,6 +138,7 @@ class StudySpec:
             target=None if record["target"] is None else Target(**record["target"]),
             workload=Workload(**record["workload"]),
             supernet=record["supernet"],
+            racing=None if record.get("racing") is None else Racing.from_json(record["racing"]),
             **own,
         )
 
@@ -149,6 +154,7 @@ def fingerprint(*, supernet_sha256: str, space_sha256: str, spec: StudySpec) -> 
         "search": _sha256(
             [spec.sampler, spec.seed, spec.design, spec.parallel if spec.deterministic else None]
         ),
+        "racing": _sha256(None if spec.racing is None else spec.racing.to_json()),
     }
 
 

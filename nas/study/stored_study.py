@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,6 @@ from nas.study.selection import within_budget
 from nas.study.spec import StudySpec, package_versions
 from nas.study.stored_config import store_config, stored_config
 from nas.study.trial import Trial
-from nas.supernet import Supernet
 from search_spaces import ModelShape, SearchSpace, SubnetConfig
 from storage import Ledger, StudyState, TrialState
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import optuna
 
     from nas.export import ExportReport
+    from nas.supernet import Supernet
 
 DEFAULT_ARTIFACTS: Final = Path("artifacts")
 
@@ -70,6 +70,13 @@ class StoredStudy:
             record = self._ledger.trial(self._id, number)
         return trial_of(self, self.spec, record, self.baseline)
 
+    def trials_numbered(self, numbers: Iterable[int]) -> list[Trial]:
+        """The trials of these numbers, which costs as many reads however large the study is."""
+        baseline, study_id = self.baseline, self._id
+        with translated():
+            records = [self._ledger.trial(study_id, number) for number in numbers]
+        return [trial_of(self, self.spec, record, baseline) for record in records]
+
     @property
     def baseline(self) -> dict[str, float]:
         """Metrics of the full model as far as they are known."""
@@ -79,7 +86,11 @@ class StoredStudy:
 
     @property
     def best_trials(self) -> list[Trial]:
-        """The Pareto front, the best in the first objective first."""
+        """The Pareto front, the best in the first objective first.
+
+        Latencies whose intervals overlap are ties: being faster by less keeps no trial that is worse in the
+        rest, and removes none that is equal.
+        """
         return front_of(self.trials, self.objectives)
 
     @property
@@ -124,10 +135,10 @@ class StoredStudy:
 
     @property
     def hypervolume(self) -> float | None:
-        """Share of the box between the declared reference and the ideal that the front dominates.
+        """Share of the box between the declared reference and the ideal that feasible trials dominate.
 
-        The reference is 0 of what is maximised and 1.1 times the full model of what is minimised. None
-        until the full model was evaluated.
+        All count at their point values, ties in latency too. The reference is 0 of what is maximised and 1.1
+        times the full model of what is minimised. None until the full model was evaluated.
         """
         return normalised_hypervolume(self.trials, self.objectives, self.baseline)
 
@@ -179,6 +190,16 @@ class StoredStudy:
         from nas.study.plots import StudyPlots
 
         return StudyPlots(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write what the database tells of the study as one HTML file that needs no network.
+
+        Raises:
+            ConfigError: there is something to draw, but the extra `report` is not installed.
+        """
+        from nas.study.report import write_report
+
+        return write_report(self, self._ledger, path)
 
     def export(self, trial: Trial | int, folder: str | Path, **options: Any) -> ExportReport:
         """Write a trial's sub-network as a model folder, proven equal to what was searched.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nas.data import BatchedDataset
@@ -11,14 +12,16 @@ from nas.errors import ConfigError
 from nas.evaluation import Evaluator, LatencyEvaluation
 from nas.progress import progress_bar
 from nas.study.asking import Asking
-from nas.study.driver import Limits, SearchDriver
+from nas.study.driver import SearchDriver
 from nas.study.finalists import RecoveryPlan
 from nas.study.ledger_errors import translated
+from nas.study.limits import Limits
 from nas.study.profile import Profile, profile, require_feasible
 from nas.study.recovering import Recoverer
 from nas.study.recovery import RecoveryReport
 from nas.study.reporting import Callback, Reporter
 from nas.study.running import as_evaluator, drive, settle
+from nas.study.seeding import first_seeds
 from nas.study.session import Session
 from nas.study.spec import StudySpec
 from nas.study.stored_study import StoredStudy
@@ -105,7 +108,17 @@ class Study(StoredStudy):
             reporter = Reporter(
                 self, n_trials, progress=progress if show_progress_bar else None, callbacks=callbacks
             )
-            session = Session(self._ledger, self._ledger.study(self.name), self.spec, space)
+            record = self._ledger.study(self.name)
+            seeds = partial(
+                first_seeds,
+                self._ledger,
+                record.id,
+                self.spec,
+                space=space,
+                supernet=supernet,
+                progress=progress,
+            )
+            session = Session(self._ledger, record, self.spec, space, first_seeds=seeds)
             drive(
                 session,
                 limits,
@@ -221,7 +234,13 @@ class Study(StoredStudy):
 
     def _asked(self) -> Asking:
         if self._asking is None:
-            self._asking = Asking(self._ledger, self.name, self.spec, self._required_space())
+            self._asking = Asking(
+                self._ledger,
+                self.name,
+                self.spec,
+                space=self._required_space(),
+                supernet=self._required_supernet(),
+            )
         return self._asking
 
     def _stop_asking(self) -> None:

@@ -28,13 +28,13 @@ class Trial:
         key: canonical key of the sub-network.
         config: its kept units.
         parameters: flat parameters of the search space; empty for a sub-network outside it.
-        state: PROPOSED, RUNNING, DONE, FAILED, INFEASIBLE (a cost breaks a budget; never evaluated) or
-            DUPLICATE.
+        state: PROPOSED, RUNNING, PAUSED (stopped early as dominated; the metrics are estimates), DONE,
+            FAILED, INFEASIBLE (a cost breaks a budget; never evaluated) or DUPLICATE.
         origin: who asked for it: `sampler`, `seed:…` or `baseline:…`.
-        metrics: costs and measurements by name.
-        values: those of the objectives in their order, or None where one is missing.
+        metrics: costs and measurements by name; estimates of a paused trial.
+        values: those of the objectives in their order, or None where one is missing or only estimated.
         violations: by constraint, how far it is broken; at most 0 where it holds.
-        reason: why it failed or is infeasible.
+        reason: why it failed, is infeasible or was paused.
         attempts: evaluations begun.
     """
 
@@ -85,7 +85,7 @@ class Trial:
         """Write the sub-network as a model folder and prove it equal; see `nas.export_subnet`."""
         return self.study.export(self, folder, **options)
 
-    def skyline(self) -> str:
+    def skyline(self, *, title: str = "Sub-network") -> str:
         """The architecture as an SVG picture beside the full model's outline."""
         from nas.report import skyline_svg
 
@@ -105,6 +105,7 @@ class Trial:
             layers,
             count(self.config.hidden),
             shape.hidden_size,
+            title=title,
             num_encoder_layers=shape.num_encoder_layers,
         )
 

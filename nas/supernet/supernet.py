@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -27,9 +27,11 @@ from nas.supernet.replacement import checked_replacements, is_kept
 from nas.supernet.rotation import PCA_ROTATION, check_rotation, rotate, split_rotation, with_rotation
 from nas.tasks import task_of
 from search_spaces import (
+    Choices,
     Costs,
     ModelShape,
     SearchSpace,
+    SpaceLimits,
     SubnetConfig,
     TensorLayout,
     Workload,
@@ -275,9 +277,32 @@ class Supernet:
         """Exact costs of a sub-network; batch 1 and 128 tokens unless told."""
         return cost(self.shape, config.canonical(self.shape), workload or Workload())
 
-    def space(self, kind: str = "uniform", **options: Any) -> SearchSpace:
-        """A search space over this supernet that drops layers in its order; options as `build_space`."""
-        return build_space(kind, self.shape, layer_order=self.layer_order, **options)
+    def space(
+        self,
+        kind: str = "uniform",
+        *,
+        choices: Mapping[str, Choices] | None = None,
+        portability: Literal["any", "plain"] = "any",
+        align: int | Mapping[str, int] | None = None,
+        frozen_layers: Sequence[int] = (),
+        rules: Sequence[str] = (),
+        ffn_group: int | None = None,
+    ) -> SearchSpace:
+        """A search space over this supernet that drops layers in its order; see docs/search-spaces.md.
+
+        Raises:
+            SpaceError: unknown kind, or choices, limits or rules that are not legal for the model.
+        """
+        limits = SpaceLimits(align=align, frozen_layers=tuple(sorted(frozen_layers)), rules=tuple(rules))
+        return build_space(
+            kind,
+            self.shape,
+            choices=choices,
+            layer_order=self.layer_order,
+            portability=portability,
+            limits=limits,
+            ffn_group=ffn_group,
+        )
 
     @property
     def full(self) -> SubnetConfig:

@@ -163,9 +163,8 @@ def is_depth(dimension: Dimension) -> bool:
 
 def _draw(step: Step, opened: Sequence[tuple[int, ...]]) -> SubnetConfig:
     pairs = zip(step.space.dimensions, opened, strict=True)
-    return step.space.decode(
-        {d.name: d.to_parameter(values[int(step.generator.integers(len(values)))]) for d, values in pairs}
-    )
+    drawn = {d.name: d.to_parameter(values[int(step.generator.integers(len(values)))]) for d, values in pairs}
+    return step.space.decode(step.space.repaired(drawn))
 
 
 def _is_within(small: SubnetConfig, large: SubnetConfig) -> bool:

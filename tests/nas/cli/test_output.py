@@ -16,6 +16,16 @@ def test_a_table_that_is_piped_is_never_cut(capsys, monkeypatch):
     assert lines[2] == f"y{' ' * 301}22"
 
 
+def test_on_a_terminal_grey_rows_are_fainter_than_others(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    Output().table([Column(title="a")], [["done"], ["paused"]], grey={1})
+    faint = [line for line in capsys.readouterr().out.splitlines() if line.startswith("\x1b[2m")]
+    assert len(faint) == 1
+    assert "paused" in faint[0]
+
+
 def test_text_that_looks_like_markup_is_printed_as_it_is(capsys):
     Output().text("[bold]a[/] :smile:")
     Output().pairs({"b": "[red]"})

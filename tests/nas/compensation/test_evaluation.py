@@ -72,6 +72,19 @@ def test_a_worker_scores_the_compensated_sub_network(
     assert found["loss"] != pytest.approx(evaluate(supernet, half, data)["loss"], rel=1e-3)
 
 
+def test_a_later_stage_takes_the_weights_of_the_earlier_one(
+    make_supernet: MakeSupernet, data: EncodedDataset, half: SubnetConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = worker_of(DatasetEvaluator(data=data, precision="float32", compensation=LSTSQ), make_supernet())
+    worker({**half.to_json(), "examples": [0, 20]})
+
+    def fail(*_: Any) -> Any:
+        raise AssertionError("the weights were computed again")
+
+    monkeypatch.setattr(Compensator, "_weights", fail)
+    assert worker({**half.to_json(), "examples": [20, 60]}).examples == 40
+
+
 def test_workers_merge_units_in_the_order_of_the_pretrained_model(
     make_supernet: MakeSupernet, data: EncodedDataset, half: SubnetConfig
 ) -> None:

@@ -182,7 +182,8 @@ def test_an_unknown_key_names_the_nearest_known_one(path, hint):
         (
             "search.sampler",
             "nsga",
-            "search.sampler: got 'nsga'; give 'nsga2', 'tpe' or 'random'; did you mean nsga2?",
+            "search.sampler: got 'nsga'; give 'nsga2', 'nsga3', 'tpe', 'gp', 'random', 'local_search', "
+            "'evolution', 'greedy' or 'grid'; did you mean nsga3?",
         ),
         ("search.enqueue", ["full", "x"], "search.enqueue.1: got 'x'; give 'full'"),
         ("search", None, "search: got null; give a mapping"),

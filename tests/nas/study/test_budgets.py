@@ -37,7 +37,7 @@ def test_the_binding_budget_and_the_nearest_sub_network_are_named(
     with pytest.raises(nas.InfeasibleError, match="relax the constraint or widen the space") as raised:
         study.optimize(wave, 10)
     assert raised.value.binding == "num_parameters <= 10"
-    assert raised.value.nearest == f"num_parameters = {smallest:,} with 1 layers"
+    assert raised.value.nearest == (f"num_parameters = {smallest:,} with 1 layer, 1 head, FFN 4, hidden 16")
 
 
 def test_budgets_that_exclude_each_other_are_refused(make_study: MakeStudy, wave: Any) -> None:
@@ -46,22 +46,28 @@ def test_budgets_that_exclude_each_other_are_refused(make_study: MakeStudy, wave
         study.optimize(wave, 10)
 
 
+def test_a_narrow_window_of_cost_away_from_the_middle_is_found(make_study: MakeStudy) -> None:
+    study = make_study(
+        space="medium",
+        constraints=(
+            "num_prunable_parameters >= 0.05 * baseline",
+            "num_prunable_parameters <= 0.07 * baseline",
+        ),
+    )
+    shares = study.profile().satisfiable.values()
+    assert 0 < min(shares) < 0.005
+
+
 def test_every_point_of_a_small_space_is_looked_at(
     make_study: MakeStudy, twelve: SearchSpace, supernet: Supernet, counted: Any
 ) -> None:
-    sizes = sorted(supernet.cost(twelve.decode(point)).num_parameters for point in _points(twelve))
+    sizes = sorted(supernet.cost(twelve.decode(point)).num_parameters for point in twelve.points())
     only = sizes[5]
     study = make_study(
         space=twelve, constraints=(f"num_parameters <= {only}", f"num_parameters >= {only}"), enqueue=()
     )
     study.optimize(counted.evaluator, 100)
     assert set(counted.calls[1:]) == {only}
-
-
-def _points(space: SearchSpace) -> list[dict[str, int]]:
-    from nas.study.profile import _points as points
-
-    return list(points(space))
 
 
 def test_what_breaks_an_exact_budget_is_recorded_and_never_evaluated(
@@ -110,7 +116,7 @@ def test_a_small_feasible_part_of_a_space_is_searched_to_its_end(
 ) -> None:
     study = make_study(space=twelve, sampler=sampler, constraints=("num_parameters <= 0.6 * baseline",))
     limit = 0.6 * supernet_size(study)
-    within = sum(study.spec.costs(twelve.decode(p))["num_parameters"] <= limit for p in _points(twelve))
+    within = sum(study.spec.costs(twelve.decode(p))["num_parameters"] <= limit for p in twelve.points())
     assert 2 <= within <= 8
     study.optimize(counted.evaluator, 100)
     assert len(counted.calls) == within + 1  # and the full model

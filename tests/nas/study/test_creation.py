@@ -15,7 +15,7 @@ from nas.data import EncodedDataset
 from nas.data.dataset import offsets_of
 from nas.study import Study
 from nas.supernet import Supernet
-from search_spaces import SearchSpace
+from search_spaces import KINDS, SearchSpace
 from storage import StudyState
 
 MakeStudy = Callable[..., Study]
@@ -113,7 +113,7 @@ def test_other_evaluation_data_is_refused(make_study: MakeStudy) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sampler": "cmaes"}, "unknown sampler 'cmaes'; allowed are nsga2, tpe, random"),
+        ({"sampler": "cmaes"}, "unknown sampler 'cmaes'; allowed are nsga2, nsga3, tpe"),
         ({"parallel": 0}, "parallel is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"name": ""}, "study name ''"),
@@ -143,7 +143,7 @@ def test_the_space_of_another_model_is_refused(
         make_study(space=make_supernet(num_hidden_layers=2).space("uniform"))
 
 
-@pytest.mark.parametrize("kind", ["uniform", "medium", "layer", "sublayer"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_stored_study_finds_its_space_again(
     make_study: MakeStudy, supernet: Supernet, url: str, wave: Any, kind: str
 ) -> None:
@@ -159,6 +159,27 @@ def test_a_space_with_choices_is_found_again(
     make_study(space=twelve)
     with nas.load_study("tiny", storage=url, supernet=supernet) as study:
         assert study.profile().cardinality == 12
+
+
+def test_a_space_with_limits_is_found_again(make_study: MakeStudy, supernet: Supernet, url: str) -> None:
+    limits = {"align": 8, "frozen_layers": [1], "rules": ["num_hidden_layers <= 2"]}
+    space = supernet.space("medium", choices={"hidden_size": [16, 32]}, **limits)
+    make_study(space=space)
+    with nas.load_study("tiny", storage=url, supernet=supernet) as study:
+        assert study.spec.space == space.to_json()
+        assert study.profile().cardinality == space.cardinality
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_no_sub_network_that_breaks_a_rule_is_evaluated(
+    make_study: MakeStudy, supernet: Supernet, wave: Any, sampler: str
+) -> None:
+    space = supernet.space("medium", rules=["num_hidden_layers == 2", "layers.0.num_attention_heads >= 2"])
+    study = make_study(space=space, sampler=sampler)
+    study.optimize(wave, 12)
+    evaluated = [t for t in study.trials if t.values is not None and t.origin != "baseline:full"]
+    assert len(evaluated) == 11
+    assert all(trial.config in space for trial in evaluated)
 
 
 def test_without_its_supernet_a_study_can_be_read_but_not_run(
