@@ -122,7 +122,7 @@ class _Rank:
 
 
 def _cause(error: Exception) -> Exception:
-    """What the function raised first; an error of the group where a process was lost, which others fail of."""
+    """What the function raised first, or an error of the group if a process was lost: others fail of that."""
     failures = [getattr(one, "_base_exc", one) for one in getattr(error, "worker_failures", {}).values()]
     if failures and all(_RAISED_AT in getattr(one, "__dict__", {}) for one in failures):
         first: Exception = min(failures, key=lambda one: one.__dict__[_RAISED_AT])

@@ -423,7 +423,7 @@ class SearchSection(Section):
 
     sampler: Literal[
         "nsga2", "nsga3", "tpe", "gp", "random", "local_search", "evolution", "greedy", "grid"
-    ] = Field(default="tpe", description="who proposes sub-networks")
+    ] = Field(default="evolution", description="who proposes sub-networks")
     trials: int = Field(default=200, ge=1, le=1_000_000, description="sub-networks to propose")
     timeout_s: (
         Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str)] | None

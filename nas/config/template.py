@@ -110,7 +110,7 @@ constraints:
   # - weight_bytes <= 45 MiB
 
 search:
-  sampler: tpe                # tpe, evolution, nsga2, nsga3, gp, local_search, greedy, random or grid
+  sampler: evolution          # evolution, tpe, nsga2, nsga3, gp, local_search, greedy, random or grid
   trials: 200                 # sub-networks to evaluate
   timeout: 4h                 # 90s, 30m, 4h; null for none
   max_failed: 10              # above it the search counts as failed

@@ -119,7 +119,7 @@ def quickstart_config(options: QuickstartOptions, folder: Path) -> SearchConfig:
             "data": {"train": data, "validation": data, "test": data, "max_length": 48},
             "target": {"batch_size": 1, "sequence_length": 64, "threads": 1},
             "objectives": ["max accuracy", "min latency_ms"],
-            "search": {"sampler": "tpe", "trials": options.trials, "seed": options.seed},
+            "search": {"trials": options.trials, "seed": options.seed},
             "workers": {"kind": options.workers},
             "storage": {"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": str(folder / "artifacts")},
         }

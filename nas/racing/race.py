@@ -28,11 +28,13 @@ class Verdict:
         examples: seen so far.
         estimates: by metric, of all the data.
         known: exact costs, and lower bounds of latencies, by metric.
+        likely: the same with predicted latencies.
     """
 
     examples: int
     estimates: Mapping[str, Estimate]
     known: Mapping[str, float]
+    likely: Mapping[str, float]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -123,16 +125,21 @@ class Race:
             for member in self._members
         ]
 
-    def judge(self, outcome: Outcome, known: Mapping[str, float]) -> Verdict:
+    def judge(
+        self, outcome: Outcome, known: Mapping[str, float], likely: Mapping[str, float] | None = None
+    ) -> Verdict:
         """What a stage says of a candidate.
 
         Args:
             outcome: of the examples seen so far.
             known: exact costs, and lower bounds of latencies where there are any.
+            likely: the same with predicted latencies; without it the bounds are taken for them.
         """
         controls = self._controls(known)
         estimates = {name: self._estimate(name, outcome, controls) for name in self._metrics}
-        return Verdict(examples=len(outcome), estimates=estimates, known=dict(known))
+        return Verdict(
+            examples=len(outcome), estimates=estimates, known=dict(known), likely=dict(likely or known)
+        )
 
     def pauses(self, verdict: Verdict) -> str | None:
         """Why a candidate should be paused for now, or None.
@@ -140,8 +147,10 @@ class Race:
         Where paused ones are rescued the estimate itself decides, and the bound later, when the front is
         better known.
         """
-        quantile = 0.0 if self._racing.rescue and self._racing.bound == "normal" else self._racing.quantile
-        return self._ruled_out(verdict, quantile)
+        if not self._racing.rescue:
+            return self._ruled_out(verdict, self._racing.quantile)
+        expected = replace(verdict, known=verdict.likely)
+        return self._ruled_out(expected, 0.0 if self._racing.bound == "normal" else self._racing.quantile)
 
     def is_hopeful(self, verdict: Verdict) -> bool:
         """Whether a paused candidate may still be on the front."""

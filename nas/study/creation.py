@@ -39,7 +39,7 @@ def create_study(
     constraints: Sequence[str] = (),
     target: Target | None = None,
     storage: str = DEFAULT_STORAGE,
-    sampler: Sampler = "tpe",
+    sampler: Sampler = "evolution",
     seed: int = 0,
     enqueue: Sequence[str] = DEFAULT_DESIGN,
     metrics: Sequence[str] = (),
@@ -59,7 +59,7 @@ def create_study(
         constraints: budgets, `METRIC (<=|>=) NUMBER [UNIT] [* baseline]`.
         target: what latency is measured on; costs are counted at its workload.
         storage: database URL.
-        sampler: `tpe` (multivariate), `evolution` (screened by a surrogate), `nsga2`, `nsga3`, `gp`,
+        sampler: `evolution` (screened by a surrogate), `tpe` (multivariate), `nsga2`, `nsga3`, `gp`,
             `local_search`, `greedy`, `random` or `grid`.
         seed: of every random choice.
         enqueue: parts of the initial design.

@@ -24,7 +24,7 @@ from nas.study.latency_budgets import check_budgets
 from nas.study.latency_floors import LatencyFloors
 from nas.study.limits import Failures, Limits
 from nas.study.open_trial import OpenTrial
-from nas.study.paused import PausedTrials, known_costs, paused_metrics
+from nas.study.paused import PausedTrials, known_costs, likely_costs, paused_metrics
 from nas.study.qualities import EVALUATED_EXAMPLES, Qualities
 from nas.study.session import Session
 from nas.supernet import Supernet
@@ -294,7 +294,8 @@ class SearchDriver:
             return
         trial.quality = quality
         if not self._qualities.is_whole(quality):
-            self._judge(trial, quality)
+            if not self._is_paused(trial, quality):
+                self._submit(trial, "quality")
             return
         trial.metrics.update(metrics)
         if self._is_raced:
@@ -302,31 +303,31 @@ class SearchDriver:
         trial.missing.discard("quality")
         self._qualities.keep(trial.config, quality)
         if self._latencies is not None and trial.latency is None and "latency" not in trial.missing:
+            if self._races(trial) and self._is_paused(trial, quality):
+                return
             trial.missing.add("latency")
             self._submit(trial, "latency")
 
-    def _judge(self, trial: OpenTrial, quality: Quality) -> None:
-        """Go on with the next part, or pause the trial."""
+    def _is_paused(self, trial: OpenTrial, quality: Quality) -> bool:
+        """Pause a trial that seems dominated, and say so."""
         race, paused = self._qualities.race, self._paused
-        assert race is not None
-        assert paused is not None
-        assert quality.outcome is not None
+        if race is None or paused is None or quality.outcome is None:
+            return False
         known = known_costs(trial.record, trial.config, self._floors)
+        likely = likely_costs(trial.record, trial.config, self._floors)
         if trial.latency is not None and self._latencies is not None:
-            known = {**known, **self._latencies.optimistic(trial.latency)}
-        verdict = race.judge(quality.outcome, known)
+            known = likely = {**known, **self._latencies.optimistic(trial.latency)}
+        verdict = race.judge(quality.outcome, known, likely)
         reason = race.pauses(verdict)
         if reason is None:
-            self._submit(trial, "quality")
-            return
-        metrics = paused_metrics(verdict, quality, trial.config, self._floors)
+            return False
         self._qualities.keep(trial.config, quality)
         del self._open[trial.number]
-        self._session.pause(
-            trial.number, {**metrics, EVALUATED_EXAMPLES: float(quality.examples)}, reason=reason
-        )
+        metrics = paused_metrics(verdict, quality, trial.config, self._floors)
+        self._session.pause(trial.number, metrics, reason=reason)
         paused.add(trial.record, trial.config, verdict)
         self._told(trial.number)
+        return True
 
     def _take_latency(self, trial: OpenTrial, result: object) -> None:
         assert self._latencies is not None

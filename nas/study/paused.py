@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from nas.evaluation import Quality
 from nas.racing import Race, Verdict
 from nas.study.latency_floors import LatencyFloors
-from nas.study.qualities import Qualities
+from nas.study.qualities import EVALUATED_EXAMPLES, Qualities
 from search_spaces import SubnetConfig
 from storage import TrialRecord, TrialState
 
@@ -40,7 +40,8 @@ class PausedTrials:
             if trial.state is not TrialState.PAUSED:
                 continue
             config = SubnetConfig.from_json(trial.config)
-            quality = qualities.begun(config)
+            stored = qualities.known(config)
+            quality = qualities.begun(config) if stored is None else qualities.as_quality(stored)
             if quality is not None and quality.outcome is not None:
                 known = known_costs(trial, config, self._floors)
                 self.add(trial, config, self._race.judge(quality.outcome, known))
@@ -77,9 +78,17 @@ def known_costs(
     return record.costs if floors is None else {**record.costs, **floors.lower(config)}
 
 
+def likely_costs(
+    record: TrialRecord, config: SubnetConfig, floors: LatencyFloors | None
+) -> Mapping[str, float]:
+    """Exact costs of a trial, and its latency as it is predicted."""
+    return record.costs if floors is None else {**record.costs, **floors.likely(config)}
+
+
 def paused_metrics(
     verdict: Verdict, quality: Quality, config: SubnetConfig, floors: LatencyFloors | None
 ) -> dict[str, float]:
     """What is known of a trial that is paused: estimates for all the data, and predicted latencies."""
     predicted = {} if floors is None else floors.predicted(config)
-    return {**quality.metrics, **verdict.metrics, **predicted}
+    spent = {EVALUATED_EXAMPLES: float(quality.examples)}
+    return {**quality.metrics, **verdict.metrics, **predicted, **spent}

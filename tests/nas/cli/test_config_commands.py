@@ -37,7 +37,7 @@ def test_check_says_ok_and_what_the_config_means(command):
     command("init")
     outcome = command("config", "check", "nas.yaml", "--set", "search.trials=7")
     assert outcome.out.startswith("ok: nas.yaml\nstudy")
-    assert "search       tpe, 7 trials, seed 0, at most 14400 s" in outcome.out.splitlines()
+    assert "search       evolution, 7 trials, seed 0, at most 14400 s" in outcome.out.splitlines()
 
 
 def test_check_warns_of_files_that_are_not_there(command):

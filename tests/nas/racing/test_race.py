@@ -99,6 +99,15 @@ def test_an_unknown_latency_rules_nothing_out(classified: MakeOutcome) -> None:
     assert race.pauses(race.judge(bad, {"latency_ms": 5.1})) == "dominated by trial 1"
 
 
+def test_a_predicted_latency_pauses_and_its_bound_rescues(classified: MakeOutcome) -> None:
+    race = _race(objectives=("max accuracy", "min latency_ms"))
+    race.enter(1, {"accuracy": 0.9, "latency_ms": 5.0}, classified(_hits(0.9)))
+    worse = classified(_hits(0.85))
+    verdict = race.judge(worse, {"latency_ms": 4.5}, {"latency_ms": 5.5})
+    assert race.pauses(verdict) == "dominated by trial 1"
+    assert race.is_hopeful(verdict)
+
+
 def test_a_candidate_that_surely_breaks_a_budget_on_quality_is_paused(classified: MakeOutcome) -> None:
     race = _race("accuracy >= 0.9 * baseline")
     verdict = race.judge(head(classified(_hits(0.4)), 64), {"num_parameters": 1.0})
