@@ -38,8 +38,9 @@ class Verdict:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Estimated metrics."""
-        return {name: from_linear(name, one.mean) for name, one in self.estimates.items()}
+        """Estimated metrics, those left out that cannot be estimated yet."""
+        found = {name: one.mean for name, one in self.estimates.items() if math.isfinite(one.mean)}
+        return {name: from_linear(name, mean) for name, mean in found.items()}
 
     def optimistic(self, name: str, direction: str, quantile: float) -> float:
         """The best value of a metric that is not ruled out, in its own unit."""

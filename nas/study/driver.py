@@ -16,9 +16,8 @@ from nas.evaluation import (
     Outcome,
     Quality,
     checked_metrics,
-    shared_weights,
-    skeleton_of,
 )
+from nas.study.lanes import start_pool
 from nas.study.latencies import POLL_SECONDS, Latencies, best_of, disturbed, is_settled
 from nas.study.latency_budgets import check_budgets
 from nas.study.latency_floors import LatencyFloors
@@ -30,7 +29,7 @@ from nas.study.session import Session
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
 from storage import LatencyRecord, TrialRecord, TrialState, TrialStateError
-from workers import Completion, Lane, LaneName, Pool
+from workers import Completion, LaneName, Pool
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +60,7 @@ class SearchDriver:
         self._qualities = Qualities(session.ledger, supernet.sha256, evaluator)
         self._is_raced = session.spec.racing is not None and evaluator.is_staged
         self._paused: PausedTrials | None = None
+        self._rescued: set[int] = set()
         self._entering: dict[int, Outcome | None] = {}
         self._waiting: deque[TrialRecord] = deque()
         self._open: dict[int, OpenTrial] = {}
@@ -82,7 +82,7 @@ class SearchDriver:
         until = None if limits.timeout_s is None else time.monotonic() + limits.timeout_s
         if self._left(limits) <= 0 and not session.has_paused:
             return None
-        self._start_pool()
+        start_pool(self._pool, self._supernet, self._evaluator, self._latency)
         self._waiting.extend(session.open_trials())
         self._evaluate_baseline()
         self._start_race()
@@ -106,17 +106,6 @@ class SearchDriver:
     def _left(self, limits: Limits) -> int:
         """Evaluations that may still begin."""
         return limits.n_trials - self._session.num_evaluated - len(self._open)
-
-    def _start_pool(self) -> None:
-        skeleton = skeleton_of(self._supernet)
-        lanes: dict[LaneName, Lane] = {
-            "quality": Lane(factory=self._evaluator.factory(skeleton), num_workers=1)
-        }
-        if self._latency is not None:
-            lanes["latency"] = Lane(
-                factory=self._latency.factory(skeleton), num_workers=1, threads=self._latency.target.threads
-            )
-        self._pool.start(lanes, shared_weights(self._supernet, self._evaluator.weights_dtype))
 
     # Before the search
 
@@ -187,6 +176,7 @@ class SearchDriver:
             self._tell_in_order()
         record = self._paused.most_promising()
         if record is not None:
+            self._rescued.add(record.number)
             self._session.reopen(record.number)
         return record
 
@@ -231,7 +221,7 @@ class SearchDriver:
             trial.quality = self._qualities.as_quality(known)
             trial.metrics.update(known.metrics)
             if self._is_raced:
-                trial.metrics[EVALUATED_EXAMPLES] = 0.0
+                trial.metrics[EVALUATED_EXAMPLES] = float(trial.seen if trial.number in self._rescued else 0)
             trial.missing.discard("quality")
         elif self._races(trial):
             trial.quality = self._qualities.begun(trial.config)
