@@ -296,6 +296,12 @@ def parse_constraints(texts: Sequence[str], *, metrics: Iterable[str] = ()) -> t
     return constraints
 
 
+def quality_metrics(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> tuple[str, ...]:
+    """Metrics that they name and that only an evaluator can measure, each once."""
+    named = [*(o.metric for o in objectives), *(c.metric for c in constraints)]
+    return tuple(dict.fromkeys(m for m in named if m not in EXACT_METRICS and m not in MEASURED_METRICS))
+
+
 def _check_list(texts: Sequence[str], name: str) -> None:
     if isinstance(texts, str):
         raise ConfigError(f"{name}: got the text {_shown(texts)}; give a list, e.g. [{_shown(texts)}]")

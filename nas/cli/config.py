@@ -80,13 +80,17 @@ def checked_config(path: Path, overrides: list[str] | tuple[str, ...]) -> Search
     """
     from nas.config import load_config
     from nas.metrics import metric
-    from nas.objectives import MEASURED_METRICS, parse_constraints, parse_objectives
+    from nas.objectives import MEASURED_METRICS, parse_constraints, parse_objectives, quality_metrics
+    from nas.racing import Racing
 
     config = load_config(path, overrides=overrides)
     try:
         own = [metric(name).name for name in config.evaluation.metrics]
         objectives = parse_objectives(config.objectives, metrics=own)
         constraints = parse_constraints(config.constraints, metrics=own)
+        if config.search.racing is not None:
+            racing = Racing(**config.search.racing.model_dump())
+            racing.check_metrics(quality_metrics(objectives, constraints))
     except ConfigError as error:
         raise ConfigError(f"config file {path}: {error}") from None
     named = [*(o.metric for o in objectives), *(c.metric for c in constraints)]

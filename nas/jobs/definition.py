@@ -6,14 +6,8 @@ from nas.compensation import Compensation
 from nas.config import SearchConfig
 from nas.data import BatchedDataset
 from nas.evaluation import DatasetEvaluator, Target
-from nas.objectives import (
-    EXACT_METRICS,
-    MEASURED_METRICS,
-    Constraint,
-    Objective,
-    parse_constraints,
-    parse_objectives,
-)
+from nas.objectives import parse_constraints, parse_objectives, quality_metrics
+from nas.racing import Racing
 from nas.study.creation import draft_spec
 from nas.study.ledger_errors import translated
 from nas.study.profile import require_feasible
@@ -97,6 +91,32 @@ def check_before_training(config: SearchConfig, supernet: Supernet) -> None:
     require_feasible(make_spec(config, supernet, space), space)
 
 
+def named_metrics(config: SearchConfig) -> tuple[str, ...]:
+    """Metrics of quality that objectives and budgets name.
+
+    Raises:
+        ConfigError: one that is not known.
+    """
+    given = config.evaluation.metrics
+    return quality_metrics(
+        parse_objectives(config.objectives, metrics=given),
+        parse_constraints(config.constraints, metrics=given),
+    )
+
+
+def make_racing(config: SearchConfig) -> Racing | None:
+    """How evaluations are stopped early, if they are.
+
+    Raises:
+        ConfigError: stages that do not rise, or a bound that does not hold for a metric.
+    """
+    if config.search.racing is None:
+        return None
+    racing = Racing(**config.search.racing.model_dump())
+    racing.check_metrics(named_metrics(config))
+    return racing
+
+
 def wanted_metrics(config: SearchConfig) -> tuple[str, ...]:
     """Metrics to compute: those of the config or the task's own, and those that objectives and budgets name.
 
@@ -104,12 +124,7 @@ def wanted_metrics(config: SearchConfig) -> tuple[str, ...]:
         ConfigError: one that is not known, or does not apply to the task.
     """
     task, given = task_of(config.model.task), config.evaluation.metrics
-    parts: list[Objective | Constraint] = [
-        *parse_objectives(config.objectives, metrics=given),
-        *parse_constraints(config.constraints, metrics=given),
-    ]
-    exact_or_timed = {**EXACT_METRICS, **MEASURED_METRICS}
-    named = [part.metric for part in parts if part.metric not in exact_or_timed]
+    named = named_metrics(config)
     for name in (*given, *named):
         task.metric_of(name)
     always = [name for name in named if name != "loss"]

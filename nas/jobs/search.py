@@ -10,11 +10,17 @@ from typing import Any
 from nas.config import SearchConfig
 from nas.config.loading import anchored
 from nas.data import Texts
-from nas.jobs.definition import make_evaluator, make_space, make_spec, make_target, wanted_metrics
+from nas.jobs.definition import (
+    make_evaluator,
+    make_racing,
+    make_space,
+    make_spec,
+    make_target,
+    wanted_metrics,
+)
 from nas.jobs.examples import Parts, load_parts
 from nas.jobs.recovery import check_recovery, recover_finalists
 from nas.jobs.supernets import encoded, make_supernet
-from nas.racing import Racing
 from nas.study import Profile, Study, create_study
 from nas.study.ledger_errors import translated
 from nas.study.profile import profile
@@ -33,6 +39,7 @@ def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
         The study, open, with its supernet.
     """
     wanted_metrics(config)  # a wrong name is told before the model is loaded
+    make_racing(config)
     check_recovery(config)
     parts = load_parts(config.data, task=config.model.task)
     logger.info("data: %s", _described(parts))
@@ -109,15 +116,10 @@ def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
         metrics=config.evaluation.metrics,
         deterministic=config.search.deterministic,
         parallel=config.search.parallel,
-        racing=_racing(config),
+        racing=make_racing(config),
         load_if_exists=True,
         artifacts=config.storage.artifacts,
     )
-
-
-def _racing(config: SearchConfig) -> Racing | None:
-    section = config.search.racing
-    return None if section is None else Racing(**section.model_dump())
 
 
 def make_pool(config: SearchConfig) -> Pool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from nas.errors import ConfigError
 from nas.evaluation.target import Target
-from nas.objectives import EXACT_METRICS, MEASURED_METRICS, Constraint, Objective
+from nas.objectives import EXACT_METRICS, MEASURED_METRICS, Constraint, Objective, quality_metrics
 from nas.racing import Racing
 from search_spaces import ModelShape, SubnetConfig, Workload, cost
 
@@ -72,8 +72,7 @@ class StudySpec:
     @property
     def quality_metrics(self) -> tuple[str, ...]:
         """Metrics that objectives and constraints name and that only an evaluator can measure."""
-        named = [*(o.metric for o in self.objectives), *(c.metric for c in self.constraints)]
-        return tuple(dict.fromkeys(m for m in named if m not in EXACT_METRICS and m not in MEASURED_METRICS))
+        return quality_metrics(self.objectives, self.constraints)
 
     @property
     def latency_metrics(self) -> set[str]:

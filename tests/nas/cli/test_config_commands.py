@@ -81,3 +81,25 @@ def test_check_quietly_prints_the_name_only(command):
 def test_schema_is_printed(command):
     schema = command("config", "schema").json
     assert "search" in schema["properties"]
+
+
+def test_check_refuses_a_bound_that_does_not_hold_for_the_metric(command):
+    command("init")
+    outcome = command(
+        "config",
+        "check",
+        "nas.yaml",
+        "--set",
+        "search.racing.bound=anytime",
+        "--set",
+        "objectives=[min loss]",
+    )
+    assert outcome.code == 2
+    assert "bound anytime needs metrics that score each example from 0 to 1" in outcome.err
+
+
+def test_check_refuses_stages_that_do_not_rise(command):
+    command("init")
+    outcome = command("config", "check", "nas.yaml", "--set", "search.racing.stages=[64, 32]")
+    assert outcome.code == 2
+    assert "rising order" in outcome.err
