@@ -216,15 +216,15 @@ class SearchDriver:
 
     def _recall_quality(self, trial: OpenTrial) -> None:
         """Take what is stored of a sub-network's quality: all of it, or the part before it was paused."""
-        known = self._qualities.known(trial.config)
-        if known is not None:
-            trial.quality = self._qualities.as_quality(known)
-            trial.metrics.update(known.metrics)
+        quality = self._qualities.stored(trial.config)
+        if quality is not None and quality.examples >= self._evaluator.num_examples:
+            trial.quality = quality
+            trial.metrics.update(quality.metrics)
             if self._is_raced:
                 trial.metrics[EVALUATED_EXAMPLES] = float(trial.seen if trial.number in self._rescued else 0)
             trial.missing.discard("quality")
         elif self._races(trial):
-            trial.quality = self._qualities.begun(trial.config)
+            trial.quality = quality
 
     def _submit(self, trial: OpenTrial, lane: LaneName) -> None:
         if lane == "latency":
@@ -284,7 +284,7 @@ class SearchDriver:
             return
         trial.quality = quality
         if not self._qualities.is_whole(quality):
-            if not self._is_paused(trial, quality):
+            if not self._pauses(trial, quality):
                 self._submit(trial, "quality")
             return
         trial.metrics.update(metrics)
@@ -293,13 +293,13 @@ class SearchDriver:
         trial.missing.discard("quality")
         self._qualities.keep(trial.config, quality)
         if self._latencies is not None and trial.latency is None and "latency" not in trial.missing:
-            if self._races(trial) and self._is_paused(trial, quality):
+            if self._races(trial) and self._pauses(trial, quality):
                 return
             trial.missing.add("latency")
             self._submit(trial, "latency")
 
-    def _is_paused(self, trial: OpenTrial, quality: Quality) -> bool:
-        """Pause a trial that seems dominated, and say so."""
+    def _pauses(self, trial: OpenTrial, quality: Quality) -> bool:
+        """Pause a trial if it seems dominated; whether it does."""
         race, paused = self._qualities.race, self._paused
         if race is None or paused is None or quality.outcome is None:
             return False
@@ -311,7 +311,8 @@ class SearchDriver:
         reason = race.pauses(verdict)
         if reason is None:
             return False
-        self._qualities.keep(trial.config, quality)
+        if not self._qualities.is_whole(quality):  # a whole one was kept when it came
+            self._qualities.keep(trial.config, quality)
         del self._open[trial.number]
         metrics = paused_metrics(verdict, quality, trial.config, self._floors)
         self._session.pause(trial.number, metrics, reason=reason)

@@ -40,8 +40,7 @@ class PausedTrials:
             if trial.state is not TrialState.PAUSED:
                 continue
             config = SubnetConfig.from_json(trial.config)
-            stored = qualities.known(config)
-            quality = qualities.begun(config) if stored is None else qualities.as_quality(stored)
+            quality = qualities.stored(config)
             if quality is not None and quality.outcome is not None:
                 known = known_costs(trial, config, self._floors)
                 self.add(trial, config, self._race.judge(quality.outcome, known))

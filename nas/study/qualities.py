@@ -60,14 +60,12 @@ class Qualities:
             self._supernet_sha256, config.key, self._evaluator.sha256, self._evaluator.num_examples
         )
 
-    def begun(self, config: SubnetConfig) -> Quality | None:
-        """The longest stored part of an evaluation that was paused."""
-        if not self._evaluator.is_staged:
-            return None
-        stored = self._ledger.quality_stages(self._supernet_sha256, config.key, self._evaluator.sha256)
-        for record in reversed(stored):
+    def stored(self, config: SubnetConfig) -> Quality | None:
+        """The longest stored evaluation of a sub-network: all of it, or a part that can be gone on from."""
+        records = self._ledger.quality_stages(self._supernet_sha256, config.key, self._evaluator.sha256)
+        for record in reversed(records):
             quality = self.as_quality(record)
-            if quality.outcome is not None and record.stage < self._evaluator.num_examples:
+            if quality.outcome is not None or record.stage >= self._evaluator.num_examples:
                 return quality
         return None
 

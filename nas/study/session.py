@@ -191,7 +191,7 @@ class Session:
     @property
     def has_paused(self) -> bool:
         """Whether trials were stopped early."""
-        return bool(self.ledger.trials(self.study_id, states={TrialState.PAUSED}))
+        return bool(self._told_paused)
 
     def ended(self, number: int) -> TrialRecord:
         """Take note of a trial that ended or was paused, whoever wrote its result."""
