@@ -12,6 +12,7 @@ import numpy as np
 from nas.evaluation.outcome import Outcome
 from nas.metrics import METRICS
 from nas.objectives import Constraint, Objective
+from nas.pareto import Front
 from nas.racing.bounds import Array, Estimate, regression_estimate, serfling_estimate
 from nas.racing.observations import can_race, from_linear, head, observations, to_linear
 from nas.racing.settings import BOUNDED, Racing
@@ -53,15 +54,6 @@ class Verdict:
         return from_linear(name, estimate.bound(quantile, sign))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Member:
-    """A sub-network on the front."""
-
-    number: int
-    point: Array
-    outcome: Outcome | None
-
-
 class Race:
     """Decides after each stage whether a candidate goes on.
 
@@ -89,7 +81,8 @@ class Race:
         self._baseline, self._num_examples = baseline, num_examples
         named = [o.metric for o in objectives] + [c.metric for c in constraints]
         self._metrics = tuple(dict.fromkeys(name for name in named if can_race(name)))
-        self._members: list[_Member] = []
+        self._front: Front[int] = Front(len(self._objectives))
+        self._outcomes: dict[int, Outcome] = {}
         self._items_per_example = 1.0
         self._seen: dict[tuple[Hashable, ...], Array] = {}
         self.stages = racing.stages_of(num_examples)
@@ -106,25 +99,22 @@ class Race:
             self._items_per_example = max(float(np.mean(outcome.counts)), 1e-12)
         if any(not c.satisfied(metrics, self._baseline) for c in self._constraints):
             return
-        point = np.array([o.minimised(metrics[o.metric]) for o in self._objectives])
-        if any(np.all(m.point <= point) and np.any(m.point < point) for m in self._members):
-            return
-        kept = [m for m in self._members if not (np.all(point <= m.point) and np.any(point < m.point))]
-        self._members = [*kept, _Member(number=number, point=point, outcome=outcome)]
-        numbers = {member.number for member in self._members}
+        if outcome is not None:
+            self._outcomes[number] = outcome
+        if number not in self._front.ids:
+            self._front.add([o.minimised(metrics[o.metric]) for o in self._objectives], number)
+        numbers = set(self._front.ids)
+        self._outcomes = {key: value for key, value in self._outcomes.items() if key in numbers}
         self._seen = {key: value for key, value in self._seen.items() if key[0] in numbers}
 
     @property
     def unknown(self) -> list[int]:
         """Numbers of members whose outcome is missing; `recall` adds it."""
-        return [member.number for member in self._members if member.outcome is None]
+        return [number for number in self._front.ids if number not in self._outcomes]
 
     def recall(self, number: int, outcome: Outcome) -> None:
         """Add the outcome of a member that was entered without it."""
-        self._members = [
-            replace(member, outcome=outcome) if member.number == number else member
-            for member in self._members
-        ]
+        self._outcomes[number] = outcome
 
     def judge(
         self, outcome: Outcome, known: Mapping[str, float], likely: Mapping[str, float] | None = None
@@ -160,8 +150,9 @@ class Race:
     def promise(self, verdict: Verdict) -> float:
         """How far a candidate may lie before the front: the smallest lead over a member, relative to it."""
         optimistic = self._optimistic(verdict, self._racing.quantile)
-        leads = [float(np.max((m.point - optimistic) / (np.abs(m.point) + 1e-12))) for m in self._members]
-        return min(leads, default=math.inf)
+        points = self._front.values
+        leads = np.max((points - optimistic) / (np.abs(points) + 1e-12), axis=1)
+        return float(np.min(leads, initial=math.inf))
 
     def _ruled_out(self, verdict: Verdict, quantile: float) -> str | None:
         for constraint in self._constraints:
@@ -171,31 +162,25 @@ class Race:
             if is_known and constraint.violation(value, self._baseline) > 0:
                 return f"breaks {constraint}"
         optimistic = self._optimistic(verdict, quantile)
-        for member in self._members:
-            if np.all(member.point <= optimistic) and np.any(member.point < optimistic):
-                return f"dominated by trial {member.number}"
-        return None
+        points = self._front.values
+        rows = np.flatnonzero(np.all(points <= optimistic, axis=1) & np.any(points < optimistic, axis=1))
+        return f"dominated by trial {self._front.ids[rows[0]]}" if rows.size else None
 
     def _optimistic(self, verdict: Verdict, quantile: float) -> Array:
         return np.array(
             [o.minimised(verdict.optimistic(o.metric, o.direction, quantile)) for o in self._objectives]
         )
 
-    def _controls(self, known: Mapping[str, float]) -> list[_Member]:
+    def _controls(self, known: Mapping[str, float]) -> list[int]:
         """Members that are known example by example, those of nearest known costs first."""
-        names = [(i, o) for i, o in enumerate(self._objectives) if o.metric in known]
-        members = [member for member in self._members if member.outcome is not None]
+        columns = [i for i, o in enumerate(self._objectives) if o.metric in known]
+        own = np.array([self._objectives[i].minimised(known[self._objectives[i].metric]) for i in columns])
+        points = self._front.values[:, columns]
+        distances = np.sum(np.abs(points - own) / (np.abs(points) + 1e-12), axis=1)
+        nearest = sorted(zip(distances.tolist(), self._front.ids, strict=True))
+        return [number for _, number in nearest if number in self._outcomes][:_CONTROLS]
 
-        def distance(member: _Member) -> float:
-            gaps = [
-                abs(member.point[i] - o.minimised(known[o.metric])) / (abs(member.point[i]) + 1e-12)
-                for i, o in names
-            ]
-            return float(sum(gaps))
-
-        return sorted(members, key=lambda member: (distance(member), member.number))[:_CONTROLS]
-
-    def _estimate(self, name: str, outcome: Outcome, members: Sequence[_Member]) -> Estimate:
+    def _estimate(self, name: str, outcome: Outcome, members: Sequence[int]) -> Estimate:
         values = observations(name, outcome, self._items_per_example)
         if self._racing.bound == "anytime" and name in BOUNDED:
             return self._anytime(name, values, members)
@@ -213,7 +198,7 @@ class Race:
             spread=max(pooled, 1e-12),
         )
 
-    def _anytime(self, name: str, values: Array, members: Sequence[_Member]) -> Estimate:
+    def _anytime(self, name: str, values: Array, members: Sequence[int]) -> Estimate:
         control = members[0] if members else None
         return serfling_estimate(
             values,
@@ -223,16 +208,15 @@ class Race:
             risk=(1 - self._racing.confidence) / max(1, len(self.stages) - 1),
         )
 
-    def _observed(self, name: str, member: _Member, size: int) -> Array:
-        key = (member.number, name, size)
+    def _observed(self, name: str, member: int, size: int) -> Array:
+        key = (member, name, size)
         if key not in self._seen:
-            assert member.outcome is not None
-            self._seen[key] = observations(name, head(member.outcome, size), self._items_per_example)
+            part = head(self._outcomes[member], size)
+            self._seen[key] = observations(name, part, self._items_per_example)
         return self._seen[key]
 
-    def _full(self, name: str, member: _Member) -> float:
-        key = (member.number, name)
+    def _full(self, name: str, member: int) -> float:
+        key = (member, name)
         if key not in self._seen:
-            assert member.outcome is not None
-            self._seen[key] = np.array(to_linear(name, member.outcome.values([name])[name]))
+            self._seen[key] = np.array(to_linear(name, self._outcomes[member].values([name])[name]))
         return float(self._seen[key])
