@@ -7,21 +7,20 @@ from nas.config.durations import parse_duration
 from nas.config.loading import apply_overrides, json_schema, load_config, parse_config
 from nas.config.models import SearchConfig
 from nas.config.recovery import RecoverySection
+from nas.config.search import SearchSection
 from nas.config.sections import (
     DataSection,
     EvaluationSection,
     ExportSection,
     FinetuneSection,
     ModelSection,
-    SearchSection,
-    SpaceSection,
     StorageSection,
     SupernetSection,
     TargetSection,
     TrainSection,
-    ValueRange,
     WorkersSection,
 )
+from nas.config.space import SpaceSection, ValueRange
 from nas.config.template import TemplateName, template
 
 __all__ = [

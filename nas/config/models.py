@@ -8,20 +8,20 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from nas.config.recovery import RecoverySection
+from nas.config.search import SearchSection
 from nas.config.sections import (
     DataSection,
     EvaluationSection,
     ExportSection,
     ModelSection,
-    SearchSection,
     Section,
-    SpaceSection,
     StorageSection,
     SupernetSection,
     TargetSection,
     Text,
     WorkersSection,
 )
+from nas.config.space import SpaceSection
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _OBJECTIVE = re.compile(r"\s*(max|min)\s+\S+\s*")

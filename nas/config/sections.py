@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-
-from nas.config.durations import parse_duration
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Text: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -49,17 +47,6 @@ ImportanceName: TypeAlias = Literal[
     "symmetric",
     "random",
 ]
-SeedName: TypeAlias = Literal[
-    "full",
-    "smallest",
-    "middle",
-    "uniform_ladder",
-    "layer_drop",
-    "random",
-    "importance_ladder",
-    "greedy",
-    "knapsack",
-]
 
 _DATABASE = re.compile(r"(sqlite|postgresql)(\+[a-z0-9]+)?://\S*")
 _DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
@@ -75,15 +62,6 @@ def _check_device(device: str) -> str:
     if not _DEVICE.fullmatch(device):
         raise ValueError("write cpu, cuda or cuda:N")
     return device
-
-
-def _check_unique(values: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("a value is given twice; keep one")
-    return values
-
-
-Size: TypeAlias = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class Section(BaseModel):
@@ -103,100 +81,6 @@ class ModelSection(Section):
     revision: Text | None = Field(
         default=None, description="commit of the model, for results that can be repeated"
     )
-
-
-class ValueRange(Section):
-    """Evenly spaced sizes; a bound left out is the dimension's own."""
-
-    min: Size | None = Field(default=None, description="smallest size")
-    max: Size | None = Field(default=None, description="largest size, which step must reach")
-    step: int | None = Field(default=None, ge=1, le=10_000_000, description="distance of neighbouring sizes")
-
-
-Sizes: TypeAlias = Annotated[
-    tuple[Size, ...], Field(min_length=1, max_length=4096), AfterValidator(_check_unique)
-]
-
-
-Step: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
-_SPACE_OPTIONS = ("kind", "portability", "align", "frozen_layers", "rules", "ffn_group")
-_LATER_SPACE_KEYS = (
-    "ffn_ratio_percent",
-    "head_dim",
-    "align",
-    "frozen_layers",
-    "rules",
-    "ffn_group",
-)
-
-
-class SpaceSection(Section):
-    """What is searched; a dimension left out takes all sizes that are legal for the model."""
-
-    kind: Literal["uniform", "joint", "medium", "staged", "layer", "sublayer", "large"] = Field(
-        default="uniform",
-        description="one size for all layers; the same with an FFN ratio; sizes a layer; uniform, then a "
-        "layer; layers on or off; sub-layers on or off; heads and groups of neurons on or off",
-    )
-    num_hidden_layers: Sizes | ValueRange | None = Field(default=None, description="layers kept")
-    num_encoder_layers: Sizes | ValueRange | None = Field(default=None, description="encoder layers kept")
-    num_decoder_layers: Sizes | ValueRange | None = Field(default=None, description="decoder layers kept")
-    num_attention_heads: Sizes | ValueRange | None = Field(
-        default=None, description="heads kept in a layer of multi-head attention"
-    )
-    num_key_value_heads: Sizes | ValueRange | None = Field(
-        default=None, description="key-value heads kept in a layer of grouped-query attention"
-    )
-    num_key_value_groups: Sizes | ValueRange | None = Field(
-        default=None, description="query heads kept of each key-value head"
-    )
-    intermediate_size: Sizes | ValueRange | None = Field(default=None, description="FFN width of a layer")
-    ffn_ratio_percent: Sizes | ValueRange | None = Field(
-        default=None, description="FFN width in percent of hidden_size, in the joint space"
-    )
-    head_dim: Sizes | ValueRange | None = Field(
-        default=None, description="channels of a head, in the joint space; only the full size is legal"
-    )
-    hidden_size: Sizes | ValueRange | None = Field(default=None, description="embedding dimension")
-    portability: Literal["any", "plain"] = Field(
-        default="any", description="plain: only sub-networks that load without custom code"
-    )
-    align: Step | dict[Text, Step] | None = Field(
-        default=None,
-        description="sizes are multiples of this, the full size excepted: of intermediate_size and "
-        "hidden_size, or a number by dimension",
-    )
-    frozen_layers: tuple[Size, ...] = Field(
-        default=(), max_length=4096, description="layers that keep all heads and neurons in every sub-network"
-    )
-    rules: tuple[Text, ...] = Field(
-        default=(),
-        max_length=100,
-        description="what every sub-network obeys, e.g. [intermediate_size >= 2 * hidden_size]",
-    )
-    ffn_group: Step | None = Field(
-        default=None, description="neurons a switch of the large space; null makes at most 16 groups a layer"
-    )
-
-    def identity(self) -> dict[str, object]:
-        """The section for a hash of what a supernet was made from: equal for equal spaces.
-
-        Keys that came later are left out where they have their defaults, so that older hashes stay valid.
-        """
-        record = self.model_dump(mode="json")
-        return {name: value for name, value in record.items() if value or name not in _LATER_SPACE_KEYS}
-
-    def choices(self) -> dict[str, tuple[int, ...] | dict[str, int]]:
-        """The dimensions that are given, in the form in which `search_spaces.build_space` takes them."""
-        names = [name for name in type(self).model_fields if name not in _SPACE_OPTIONS]
-        given: dict[str, tuple[int, ...] | dict[str, int]] = {}
-        for name in names:
-            value: tuple[int, ...] | ValueRange | None = getattr(self, name)
-            if isinstance(value, ValueRange):
-                given[name] = value.model_dump(exclude_none=True)
-            elif value is not None:
-                given[name] = value
-        return given
 
 
 class FinetuneSection(Section):
@@ -393,61 +277,6 @@ class TargetSection(Section):
     batch_size: int = Field(default=1, ge=1, le=65_536, description="sequences a call")
     sequence_length: int = Field(default=128, ge=1, le=1_000_000, description="tokens a sequence")
     threads: int = Field(default=1, ge=1, le=1024, description="CPU threads of one call")
-
-
-class RacingSection(Section):
-    """How evaluations are stopped early."""
-
-    stages: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=1_000_000_000)] | Literal["all"], ...], Field(max_length=100)
-    ] = Field(
-        default=(),
-        description="examples after which a sub-network is judged, e.g. [64, 256, all]; empty takes 32 and "
-        "half as many again each time",
-    )
-    confidence: float = Field(
-        default=0.85, gt=0.5, lt=1, description="of the bound that keeps a sub-network in the race, one-sided"
-    )
-    bound: Literal["normal", "anytime"] = Field(
-        default="normal",
-        description="normal errors of means, or a bound for any distribution and all stages together, which "
-        "needs a metric that scores examples from 0 to 1",
-    )
-    rescue: bool = Field(
-        default=True, description="continues paused sub-networks that may still be on the front"
-    )
-
-
-class SearchSection(Section):
-    """How sub-networks are proposed and how many."""
-
-    sampler: Literal[
-        "nsga2", "nsga3", "tpe", "gp", "random", "local_search", "evolution", "greedy", "grid"
-    ] = Field(default="evolution", description="who proposes sub-networks")
-    trials: int = Field(default=200, ge=1, le=1_000_000, description="sub-networks to propose")
-    timeout_s: (
-        Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=float | str)] | None
-    ) = Field(
-        default=None, alias="timeout", description="time after which no trial is started, e.g. 4h, 30m, 90s"
-    )
-    parallel: int = Field(
-        default=4, ge=1, le=4096, description="sub-networks proposed at once in deterministic mode"
-    )
-    max_failed: int = Field(
-        default=10, ge=0, description="failed trials above which the search counts as failed"
-    )
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of all random choices")
-    deterministic: bool = Field(
-        default=False, description="the same seed gives the same trials in every run, at some speed"
-    )
-    racing: RacingSection | None = Field(
-        default_factory=RacingSection,
-        description="stops evaluations that cannot reach the front; null evaluates all in full",
-    )
-    enqueue: tuple[SeedName, ...] = Field(
-        default=("full", "smallest", "middle", "uniform_ladder", "layer_drop", "knapsack", "random"),
-        description="sub-networks to evaluate first, baselines among them",
-    )
 
 
 class WorkersSection(Section):

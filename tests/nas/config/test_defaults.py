@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 from nas.config import EvaluationSection, FinetuneSection, SearchSection, TargetSection, TrainSection
-from nas.config.sections import ImportanceName, SeedName, SupernetSection
+from nas.config.search import SeedName
+from nas.config.sections import ImportanceName, SupernetSection
 from nas.errors import ConfigError
 from nas.evaluation import DatasetEvaluator, Target
 from nas.importance import known_importances

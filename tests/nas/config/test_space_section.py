@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from nas.config import parse_config
-from nas.config.sections import SpaceSection
+from nas.config.space import SpaceSection
 from nas.errors import ConfigError
 from search_spaces import KINDS
 
