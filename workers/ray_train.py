@@ -22,6 +22,9 @@ T = TypeVar("T")
 _OBJECT_STORE_BYTES: Final = 512 * 2**20
 #: Attribute of what a rank raised: when, in seconds of the epoch.
 _RAISED_AT: Final = "raised_at_s"
+#: Ray Train restarts a group that lost a process only once it has heard that all have begun; a process that
+#: ends before is taken for a fault of the controller. Ranks give that message the time to arrive.
+_LAUNCH_GRACE_S: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,7 @@ class _Rank:
             path for path in self.import_paths if os.path.realpath(path) not in known and Path(path).exists()
         )
         torch.set_num_threads(self.threads)
+        time.sleep(_LAUNCH_GRACE_S)
         try:
             return cloudpickle.loads(self.function)()
         except Exception as error:

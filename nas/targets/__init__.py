@@ -1,0 +1,1 @@
+"""Devices that latency is measured on: their registry, measuring without Ray, and prediction."""
