@@ -24,6 +24,9 @@ PROGRAMS: Final = {
     "study_of_studies": "benchmarks.study_of_studies.command",
     "recovered": "benchmarks.study_of_studies.recovered",
     "search": "benchmarks.search.command",
+    "chaos": "benchmarks.chaos.command",
+    "latency_noise": "benchmarks.latency_noise",
+    "latency_prediction": "benchmarks.latency_prediction",
     "seeds": "benchmarks.seeds",
     "shared_prefixes": "benchmarks.shared_prefixes",
 }
