@@ -40,7 +40,7 @@ def paired_row(
 
 
 def _intervals(paired: PairedLatency) -> tuple[Interval, Interval]:
-    wall = Interval(estimate=paired.ratio, low=paired.ratio_low, high=paired.ratio_high)
+    wall = Interval(estimate=paired.wall_ratio, low=paired.wall_ratio_low, high=paired.wall_ratio_high)
     if paired.cpu_ratio is None or paired.cpu_ratio_low is None or paired.cpu_ratio_high is None:
         raise RuntimeError("the CPU clock of this machine is too coarse for these calls")
     return Interval(estimate=paired.cpu_ratio, low=paired.cpu_ratio_low, high=paired.cpu_ratio_high), wall

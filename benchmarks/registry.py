@@ -27,6 +27,7 @@ PROGRAMS: Final = {
     "chaos": "benchmarks.chaos.command",
     "latency_noise": "benchmarks.latency_noise",
     "latency_prediction": "benchmarks.latency_prediction",
+    "scale_storage": "benchmarks.scale_storage",
     "seeds": "benchmarks.seeds",
     "shared_prefixes": "benchmarks.shared_prefixes",
 }

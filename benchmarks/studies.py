@@ -74,8 +74,8 @@ class Ours(Study):
     """A study in the ledger."""
 
     def __init__(self, folder: Path, sampler: str) -> None:
-        self.space = build_space("medium", _shape())
-        self.spec = _spec(self.space, sampler)
+        self.space = build_space("medium", shape_of())
+        self.spec = spec_of(self.space, sampler)
         self.ledger = Ledger.open(f"sqlite:///{folder / 'nas.db'}")
         record = self.ledger.create_study(_NAME, spec=self.spec.to_json(), fingerprint={}, seed=0)
         self.session = Session(self.ledger, record, self.spec, self.space)
@@ -91,7 +91,7 @@ class Ours(Study):
 
     def _finish(self, record: TrialRecord) -> None:
         self.ledger.dispatch(self.session.lease, record.number)
-        self.session.complete(record.number, {"accuracy": _accuracy(record.parameters)})
+        self.session.complete(record.number, {"accuracy": accuracy_of(record.parameters)})
         self.session.tell(record.number)
 
     def copy_to(self, storage: RDBStorage) -> None:
@@ -127,13 +127,13 @@ class Optunas(Study):
         self.study = optuna.load_study(study_name=_NAME, storage=storage, sampler=sampler())
         self._rdb = storage
         self._space, self._spec = ours.space, ours.spec
-        self._distributions = _distributions(ours.space)
+        self._distributions = distributions_of(ours.space)
 
     def one_trial(self) -> None:
         """See `Study.one_trial`."""
         trial = self.study.ask(dict(self._distributions))
         cost = self._spec.costs(self._space.decode(trial.params))["num_parameters"]
-        self.study.tell(trial, [_accuracy(trial.params), cost])
+        self.study.tell(trial, [accuracy_of(trial.params), cost])
 
     def close(self) -> None:
         """See `Study.close`."""
@@ -146,13 +146,15 @@ def _methods_of(kind: type) -> list[str]:
     return [name for name, value in vars(kind).items() if isfunction(value) and not name.startswith("__")]
 
 
-def _shape() -> ModelShape:
+def shape_of(layers: int = _LAYERS) -> ModelShape:
+    """A BERT of the base size with so many layers."""
     with torch.device("meta"):
-        model = BertForSequenceClassification(BertConfig(num_hidden_layers=_LAYERS))
+        model = BertForSequenceClassification(BertConfig(num_hidden_layers=layers))
     return family_of("bert").describe(model)
 
 
-def _spec(space: SearchSpace, sampler: str) -> StudySpec:
+def spec_of(space: SearchSpace, sampler: str) -> StudySpec:
+    """A study of quality against size, without budgets and without an initial design."""
     return StudySpec(
         shape=space.shape,
         space=space.to_json(),
@@ -169,14 +171,15 @@ def _spec(space: SearchSpace, sampler: str) -> StudySpec:
     )
 
 
-def _distributions(space: SearchSpace) -> dict[str, optuna.distributions.BaseDistribution]:
+def distributions_of(space: SearchSpace) -> dict[str, optuna.distributions.BaseDistribution]:
+    """The space in Optuna's words."""
     return {
         d.name: optuna.distributions.IntDistribution(d.bounds[0], d.bounds[1], step=d.bounds[2])
         for d in space.dimensions
     }
 
 
-def _accuracy(parameters: Mapping[str, Any]) -> float:
+def accuracy_of(parameters: Mapping[str, Any]) -> float:
     """Any function with a trade-off will do: the more is kept the better, the first layers most."""
     kept = np.array([float(value) for value in parameters.values()])
     return float(np.tanh(np.sqrt(kept) @ (1 / np.arange(1, len(kept) + 1)) / 100))

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -172,6 +173,4 @@ def _study(context: Context, name: str, url: str, **changes: Any) -> nas.Study:
 
 
 def _with(outcome: Outcome, problems: list[str]) -> Outcome:
-    from dataclasses import replace
-
     return replace(outcome, problems=(*outcome.problems, *problems))

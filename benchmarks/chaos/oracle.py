@@ -68,6 +68,7 @@ class OracleFactory:
     oracle: Oracle
 
     def __call__(self, arrays: Mapping[str, Any]) -> OracleWorker:
+        """A worker's evaluator."""
         if self.oracle.worker_log:
             note(self.oracle.worker_log, str(os.getpid()))
         return OracleWorker(self.oracle)
@@ -80,6 +81,7 @@ class OracleWorker:
     oracle: Oracle
 
     def __call__(self, payload: Mapping[str, Any]) -> Quality:
+        """The quality of one sub-network."""
         key = SubnetConfig.from_json(payload).key
         note(self.oracle.log, f"begin {key}")
         value = accuracy(key)

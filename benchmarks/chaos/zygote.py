@@ -39,6 +39,13 @@ def drive(settings: dict[str, Any]) -> None:
             time.sleep(0.02)
 
 
+def export(settings: dict[str, Any]) -> None:
+    """Export the full model of a study to a folder."""
+    supernet = nas.Supernet.load(settings["supernet"])
+    with nas.load_study(settings["name"], storage=settings["storage"], supernet=supernet) as study:
+        study.export(0, settings["folder"])
+
+
 def _started(settings: dict[str, Any]) -> int:
     child = os.fork()
     if child:
@@ -46,7 +53,7 @@ def _started(settings: dict[str, Any]) -> int:
     code = 1
     try:
         os.dup2(os.open(settings.pop("errors"), os.O_WRONLY | os.O_APPEND | os.O_CREAT), 2)
-        drive(settings)
+        _ACTIONS[settings.pop("action", "drive")](settings)
         code = 0
     except nas.StorageError:
         traceback.print_exc()
@@ -59,6 +66,9 @@ def _started(settings: dict[str, Any]) -> int:
 def _ending(pid: int) -> int | None:
     found, status = os.waitpid(pid, os.WNOHANG)
     return None if found == 0 else os.waitstatus_to_exitcode(status)
+
+
+_ACTIONS = {"drive": drive, "export": export}
 
 
 def main() -> None:
