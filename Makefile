@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: quickstart test lint check bench format clean
+.PHONY: quickstart test lint check bench chaos format clean
 
 quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, front, exported folder
 	$(BIN)/nas quickstart
@@ -23,6 +23,9 @@ check: lint  ## the same, and the fast tests
 
 bench: $(VENV)/dev.stamp  ## the ratios of docs/benchmarks.md, side by side
 	$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/dev.stamp  ## 300 faults put into running searches; some need PostgreSQL, Linux and root
+	$(BIN)/python -m benchmarks chaos
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .

@@ -107,8 +107,7 @@ def run_campaign(faults: Sequence[Fault], *, share: float, seed: int) -> list[tu
                     results.append((fault, outcome, time.monotonic() - since))
                     print(_line(*results[-1]), flush=True)
             finally:
-                if context.server is not None:
-                    context.server.__exit__(None, None, None)
+                context.close()
     return results
 
 

@@ -44,6 +44,12 @@ class Context:
             self.server.__enter__()
         return self.server
 
+    def close(self) -> None:
+        """End the server."""
+        if self.server is not None:
+            self.server.__exit__(None, None, None)
+            self.server = None
+
     def place(self) -> Path:
         """An empty folder."""
         folder = self.folder / f"place-{next(self.names)}"

@@ -11,6 +11,7 @@ from benchmarks.chaos.context import Context
 from benchmarks.chaos.drivers import Driver
 from benchmarks.chaos.oracle import noted
 from benchmarks.chaos.outcome import Outcome, combined, examined
+from storage import Ledger
 
 _TOTAL = 60
 
@@ -67,7 +68,9 @@ def three_drivers(context: Context, *, full: int = 5) -> Outcome:
             log=str(place / "calls.log"),
             equal_to=context.undisturbed(_TOTAL),
         )
-        outcomes.append(_with_code(outcome, max(codes), context))
+        # On a slow machine a driver may be late to renew its lease and lose it to another one.
+        wrong = [code for code in codes if code not in (0, 75)] or ([] if 0 in codes else codes)
+        outcomes.append(_with_code(outcome, max(wrong, default=0), context))
     return combined(outcomes)
 
 
@@ -77,12 +80,13 @@ def frozen_drivers(context: Context, *, full: int = 6) -> Outcome:
     for _ in range(context.times(full)):
         place, name = context.place(), context.name()
         url = f"sqlite:///{place / 'nas.db'}"
-        settings = {**context.settings(url, name, place, _TOTAL), "seconds": 0.02}
+        settings = {**context.settings(url, name, place, _TOTAL), "seconds": 0.05}
         first = context.drivers.start(**settings, waits=False)
         _ended_before(first, lambda: len(noted(place / "calls.log")) >= 20)  # noqa: B023  # called at once
         first.kill(signal.SIGSTOP)
         second = context.drivers.start(**settings)
-        time.sleep(1.5)
+        _ended_before(second, lambda: _epoch(url, name) > 1)  # noqa: B023  # called at once
+        time.sleep(context.generator.uniform(0, 1))
         first.kill(signal.SIGCONT)
         codes = (first.wait(), second.wait())
         outcome = examined(url, name, total=_TOTAL, injected=1, equal_to=context.undisturbed(_TOTAL))
@@ -143,6 +147,12 @@ def terminated(context: Context, *, full: int = 20) -> Outcome:
     )
     # A lease of 30 s that was not given back would have kept the next driver waiting.
     return _with_code(replace(outcome, note=f"slowest exit {slowest:.1f} s, lease 30 s"), code, context)
+
+
+def _epoch(url: str, name: str) -> int:
+    """How often the study was taken."""
+    with Ledger.open(url) as ledger:
+        return ledger.study(name).epoch
 
 
 def _ended_before(driver: Driver, condition: object) -> bool:
