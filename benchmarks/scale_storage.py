@@ -1,6 +1,7 @@
-"""A study of 100,000 trials in SQLite and PostgreSQL: resuming, asking, the front and writing, beside Optuna's RDB.
+"""A study of 100,000 trials in SQLite and PostgreSQL: resume, ask, front and writes, beside Optuna's RDB.
 
-Cells run one after the other, each in a process of its own; what a folder holds already is not measured again.
+Cells run one after the other, each in a process of its own; what the folder holds is not measured again.
+CPU time is that of the measuring thread, a PostgreSQL server's not included.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy
 
-from benchmarks import scale_cells
+from benchmarks import scale_cells as cells
 from benchmarks.machine import describe_machine
 from benchmarks.scale_cells import Figures
 from benchmarks.table import Goal
@@ -28,7 +30,10 @@ OUR_SAMPLERS: Final = ("evolution", "nsga2")
 OPTUNAS_SAMPLER: Final = "nsga2"
 _GIGABYTE: Final = 1e9
 _WRITES: Final = {"sqlite": Goal(">=", 80.0), "postgresql": Goal(">=", 50.0)}
-_HEADER: Final = "| backend | case | ours | goal | met | Optuna's RDB storage |\n|---|---|---|---|---|---|"
+_HEADER: Final = (
+    "| backend | case | ours | CPU | goal | met | Optuna's RDB storage |\n|---|---|---|---|---|---|---|"
+)
+_Cell = TypeVar("_Cell")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class Line:
     case: str
     ours: float
     unit: str
+    cpu_s: float | None = None
     goal: Goal | None = None
     optuna: float | None = None
 
@@ -48,18 +54,19 @@ class Bench:
     def __init__(self, folder: Path, backend: str, postgres: str) -> None:
         self._folder, self._backend, self._postgres = folder, backend, postgres
         self._file = folder / f"{backend}.json"
-        self._known: dict[str, Figures] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._known: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
 
-    def measure(self, name: str, cell: Callable[[str], Figures], trials: int) -> Figures:
-        """Figures of a cell on the study of so many trials."""
+    def measure(self, name: str, cell: Callable[[str], _Cell], trials: int) -> _Cell:
+        """What a cell finds on the study of so many trials."""
         label = f"{name} {trials}"
         if label not in self._known:
             print(f"{self._backend}: {label}", file=sys.stderr, flush=True)
             url = self._url(f"{'optuna' if name.startswith('optuna') else 'ours'}_{trials}")
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            with ProcessPoolExecutor(1, mp_context=_prepared()) as process:
                 self._known[label] = process.submit(cell, url).result()
             self._file.write_text(json.dumps(self._known, indent=1))
-        return self._known[label]
+        found: _Cell = self._known[label]
+        return found
 
     def _url(self, name: str) -> str:
         if self._backend == "sqlite":
@@ -85,73 +92,82 @@ def main(arguments: list[str]) -> None:
             print(_shown(one, backend), flush=True)
 
 
+def _prepared() -> ForkServerContext:
+    """Processes that need not import everything anew, and have opened nothing."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.scale_cells"])
+    return context
+
+
 def _lines(bench: Bench, backend: str, given: argparse.Namespace) -> list[Line]:
-    cells, trials = scale_cells, given.trials
+    trials = given.trials
     bench.measure("fill", partial(cells.fill, trials=trials), trials)
-    theirs: dict[str, Figures] = {}
-    if given.optuna_trials:
-        count = given.optuna_trials
-        bench.measure("optuna fill", partial(cells.optuna_fill, trials=count), count)
-        read = partial(cells.optuna_resume, sampler=OPTUNAS_SAMPLER)
-        theirs = {
-            "resume": bench.measure(f"optuna resume {OPTUNAS_SAMPLER}", read, count),
-            "front": bench.measure("optuna front", cells.optuna_front, count),
-        }
-    resumed = {
-        name: bench.measure(f"resume {name}", partial(cells.resume, sampler=name), trials)
-        for name in OUR_SAMPLERS
-    }
-    read = bench.measure("history", cells.history, trials)
-    front = bench.measure("front", cells.front, trials)
-    writes = bench.measure("writes", cells.writes, trials)
+    theirs = _of_optuna(bench, given.optuna_trials) if given.optuna_trials else {}
+    lines = []
+    for name in OUR_SAMPLERS:
+        found = bench.measure(f"resume {name}", partial(cells.resume, sampler=name), trials)
+        lines += _of_sampler(name, found, theirs if name == OPTUNAS_SAMPLER else {})
+    history = bench.measure("history", cells.history, trials)
     return [
-        Line(case="read every trial", ours=read["seconds"], unit="s"),
-        Line(case="… peak memory", ours=read["bytes"] / _GIGABYTE, unit="GB"),
-        *(line for name in OUR_SAMPLERS for line in _of_sampler(name, resumed[name], theirs)),
+        *lines,
+        _time_line("read every trial", history),
+        Line(case="… peak memory", ours=history["bytes"] / _GIGABYTE, unit="GB"),
+        *_of_fronts(bench, trials, theirs),
+        *_of_writes(bench, backend, trials, theirs),
+    ]
+
+
+def _of_optuna(bench: Bench, trials: int) -> dict[str, Figures]:
+    """Figures of Optuna's by what they are of."""
+    bench.measure("optuna fill", partial(cells.optuna_fill, trials=trials), trials)
+    read = partial(cells.optuna_resume, sampler=OPTUNAS_SAMPLER)
+    found = bench.measure(f"optuna resume {OPTUNAS_SAMPLER}", read, trials)
+    return {**found, "front": bench.measure("optuna front", cells.optuna_front, trials)}
+
+
+def _of_sampler(name: str, found: dict[str, Figures], theirs: dict[str, Figures]) -> list[Line]:
+    resume, ask = found["resume"], found["ask"]
+    return [
+        _time_line(f"resume, {name}", resume, Goal("<=", 60.0), _of(theirs, "resume", "seconds")),
         Line(
-            case=f"front of {front['size']:g}, p95 of {cells.FRONTS}",
-            ours=front["seconds"],
-            unit="s",
-            goal=Goal("<=", 0.3),
-            optuna=_of(theirs, "front", "seconds"),
+            case="… peak memory",
+            ours=resume["bytes"] / _GIGABYTE,
+            unit="GB",
+            goal=Goal("<=", 1.0),
+            optuna=None if not theirs else theirs["resume"]["bytes"] / _GIGABYTE,
         ),
+        _time_line(f"ask, {name}, p95 of {cells.ASKS}", ask, Goal("<=", 0.5), _of(theirs, "ask", "seconds")),
+    ]
+
+
+def _of_fronts(bench: Bench, trials: int, theirs: dict[str, Figures]) -> list[Line]:
+    found = bench.measure("front", cells.front, trials)
+    columns = bench.measure("front of columns", cells.front_of_columns, trials)
+    goal = Goal("<=", 0.3)
+    later = f"… after each of {cells.LOOKS} more trials, p95"
+    return [
+        _time_line(f"`best_trials`, {found['first']['size']:g} of them, first look", found["first"]),
+        _time_line(later, found["next"], goal, _of(theirs, "front", "seconds")),
+        _time_line(f"their numbers from `Ledger.results`, p95 of {cells.LOOKS}", columns, goal),
+    ]
+
+
+def _of_writes(bench: Bench, backend: str, trials: int, theirs: dict[str, Figures]) -> list[Line]:
+    found = bench.measure("writes", cells.writes, trials)
+    return [
         Line(
             case="durable propose + complete",
-            ours=writes["per_second"],
+            ours=found["per_second"],
             unit="/s",
             goal=_WRITES[backend],
             optuna=_of(theirs, "resume", "per_second"),
         ),
-        Line(case="… with dispatch", ours=writes["with_dispatch"], unit="/s"),
+        Line(case="… with dispatch", ours=found["with_dispatch"], unit="/s"),
     ]
 
 
-def _of_sampler(name: str, figures: Figures, theirs: dict[str, Figures]) -> list[Line]:
-    """A sampler's lines; Optuna's figures stand beside those of the sampler that both have."""
-    beside = theirs if name == OPTUNAS_SAMPLER else {}
-    return [
-        Line(
-            case=f"resume, {name}",
-            ours=figures["seconds"],
-            unit="s",
-            goal=Goal("<=", 60.0),
-            optuna=_of(beside, "resume", "seconds"),
-        ),
-        Line(
-            case="… peak memory",
-            ours=figures["bytes"] / _GIGABYTE,
-            unit="GB",
-            goal=Goal("<=", 1.0),
-            optuna=None if not beside else beside["resume"]["bytes"] / _GIGABYTE,
-        ),
-        Line(
-            case=f"ask, {name}, p95 of {scale_cells.ASKS}",
-            ours=figures["ask"],
-            unit="s",
-            goal=Goal("<=", 0.5),
-            optuna=_of(beside, "resume", "ask"),
-        ),
-    ]
+def _time_line(case: str, figures: Figures, goal: Goal | None = None, optuna: float | None = None) -> Line:
+    return Line(case=case, ours=figures["seconds"], cpu_s=figures["cpu"], unit="s", goal=goal, optuna=optuna)
 
 
 def _of(theirs: dict[str, Figures], cell: str, figure: str) -> float | None:
@@ -162,7 +178,9 @@ def _shown(line: Line, backend: str) -> str:
     goal = "" if line.goal is None else f"{line.goal.sign} {line.goal.bound:g} {line.unit}"
     met = "" if line.goal is None else ("yes" if line.goal.is_met(line.ours) else "**no**")
     optuna = "" if line.optuna is None else f"{line.optuna:.3g} {line.unit}"
-    return f"| {backend} | {line.case} | {line.ours:.3g} {line.unit} | {goal} | {met} | {optuna} |"
+    cpu = "" if line.cpu_s is None else f"{line.cpu_s:.3g} s"
+    ours = f"{line.ours:.3g} {line.unit}"
+    return f"| {backend} | {line.case} | {ours} | {cpu} | {goal} | {met} | {optuna} |"
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
@@ -177,7 +195,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--postgres",
         default=os.environ.get("NAS_TEST_POSTGRES_URL", ""),
-        help="URL of a database to make schemas in; NAS_TEST_POSTGRES_URL by default, without one SQLite only",
+        help="URL of a database to make schemas in; NAS_TEST_POSTGRES_URL by default, else SQLite only",
     )
     given = parser.parse_args(arguments)
     if given.trials < 1:

@@ -43,7 +43,7 @@ class Definition:
 def fill_ledger(ledger: Ledger, definition: Definition, count: int) -> StudyRecord:
     """A study with `count` finished trials; one that is there is filled up.
 
-    The statements are the ledger's own; many trials share a commit, which is all that a search does otherwise.
+    The statements are the ledger's own; other than in a search, many trials share a commit.
     """
     names = [study.name for study in ledger.studies()]
     if NAME not in names:

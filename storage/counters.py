@@ -71,9 +71,9 @@ def claim_order(connection: Connection, study_id: int) -> Claim | None:
     return claimed
 
 
-def return_order(connection: Connection, study_id: int) -> None:
-    """Gives back the order that the same transaction claimed."""
-    _counted(connection, _COUNT, {"at_study": study_id, "numbers": 0, "orders": -1})
+def return_claim(connection: Connection, study_id: int, *, numbers: int = 0, orders: int = 0) -> None:
+    """Gives back what the same transaction claimed."""
+    _counted(connection, _COUNT, {"at_study": study_id, "numbers": -numbers, "orders": -orders})
 
 
 def _counted(connection: Connection, statement: Update, parameters: dict[str, Any]) -> Claim | None:

@@ -46,6 +46,11 @@ class Database:
         """The URL without its password."""
         return shown(self._engine.url)
 
+    @property
+    def engine(self) -> Engine:
+        """What another database object on the same connections is made of."""
+        return self._engine
+
     def close(self) -> None:
         """Closes the idle connections; those in use close when they come back."""
         self._engine.dispose()
@@ -102,6 +107,11 @@ class Database:
         if fault is None:
             raise error
         raise fault from error
+
+
+def is_in_doubt(error: UnreachableError) -> bool:
+    """Whether the operation may have been written: the connection broke at COMMIT."""
+    return isinstance(error.__cause__, _CommitLostError)
 
 
 def _in_transaction(engine: Engine, operation: _Operation[_Result], *, writes: bool) -> _Result:

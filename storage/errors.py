@@ -29,6 +29,10 @@ class UnreachableError(StorageFault):
         return f"database {url} can't be reached: {problem}"
 
 
+class UnusableError(UnreachableError):
+    """The file is no database, is damaged, or can't be opened: waiting does not help."""
+
+
 class DiskFullError(StorageFault):
     """The disk of the database is full; the transaction was rolled back, what was acknowledged is kept."""
 
@@ -41,7 +45,7 @@ class DiskFullError(StorageFault):
 
 
 class ReadOnlyError(StorageFault):
-    """The database refuses writes."""
+    """The database refuses writes, or refuses them to this user."""
 
     def __init__(self, url: str, problem: str) -> None:
         super().__init__(url, problem)
@@ -49,8 +53,8 @@ class ReadOnlyError(StorageFault):
     def __str__(self) -> str:
         url, problem = self.args
         return (
-            f"database {url} is read-only ({problem}): make the file and its folder writable for this user, "
-            "or give the URL of a database that is"
+            f"database {url} takes no writes ({problem}): make an SQLite file and its folder writable for "
+            "this user, GRANT the rights on PostgreSQL's tables, or give the URL of another database"
         )
 
 
@@ -173,7 +177,7 @@ class LeaseHeldError(StorageFault):
         remaining_s: seconds until its lease is over, unless it renews.
     """
 
-    def __init__(self, study: str, owner: str, remaining_s: float) -> None:
+    def __init__(self, study: str | int, owner: str, remaining_s: float) -> None:
         super().__init__(study, owner, remaining_s)
         self.owner = owner
         self.remaining_s = remaining_s
@@ -205,4 +209,77 @@ class FencedError(StorageFault):
         return (
             f"the lease on study {self.args[0]} with epoch {self.epoch} is over: {holder} holds epoch "
             f"{self.current_epoch}; finished results are still accepted, acquire the study to propose"
+        )
+
+
+class UnknownJobError(StorageFault, KeyError):
+    """No job of that number is stored."""
+
+    def __init__(self, job_id: int, open_jobs: tuple[int, ...] = ()) -> None:
+        super().__init__(job_id, open_jobs)
+
+    def __str__(self) -> str:
+        job_id, open_jobs = self.args
+        listed = ", ".join(map(str, open_jobs)) if open_jobs else "none"
+        return f"no job {job_id} is stored; jobs that have not ended: {listed}"
+
+
+class JobStateError(StorageFault, ValueError):
+    """The job has ended for good."""
+
+    def __init__(self, job_id: int, state: str) -> None:
+        super().__init__(job_id, state)
+
+    def __str__(self) -> str:
+        job_id, state = self.args
+        return f"job {job_id} is {state}, which is final: start another job on the same study to go on"
+
+
+class JobHeldError(LeaseHeldError):
+    """Another supervisor sees to the job."""
+
+    def __init__(self, job_id: int, owner: str, remaining_s: float) -> None:
+        super().__init__(job_id, owner, remaining_s)
+
+    def __str__(self) -> str:
+        return (
+            f"job {self.args[0]} is held by {self.owner!r} for another {self.remaining_s:.1f} s: "
+            "stop that supervisor, or wait until its lease is over"
+        )
+
+
+class JobFencedError(FencedError):
+    """The lease on the job is over: another supervisor took it, or this one released it."""
+
+    def __str__(self) -> str:
+        holder = "nobody" if self.current_owner is None else repr(self.current_owner)
+        return (
+            f"the lease on job {self.args[0]} with epoch {self.epoch} is over: {holder} holds epoch "
+            f"{self.current_epoch}; end this supervisor"
+        )
+
+
+class UnknownTargetError(StorageFault, KeyError):
+    """No target of that name is stored."""
+
+    def __init__(self, name: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(name, known)
+
+    def __str__(self) -> str:
+        name, known = self.args
+        listed = ", ".join(known) if known else "none"
+        return f"no target {name!r} is stored; stored targets: {listed}"
+
+
+class NumberError(StorageFault, ValueError):
+    """The study gives other numbers next than the proposals expect."""
+
+    def __init__(self, study_id: int, expected: int, next_number: int) -> None:
+        super().__init__(study_id, expected, next_number)
+
+    def __str__(self) -> str:
+        study_id, expected, next_number = self.args
+        return (
+            f"proposals for study {study_id} expect number {expected}, the next one is {next_number} and the "
+            "trials stored since are others: read the trials again"
         )

@@ -34,6 +34,14 @@ class EventKind(StrEnum):
     TRIAL_PAUSED = "trial_paused"
     TRIALS_REQUEUED = "trials_requeued"
     SUBNET_RECOVERED = "subnet_recovered"
+    JOB_CREATED = "job_created"
+    JOB_REQUESTED = "job_requested"
+    JOB_EDITED = "job_edited"
+    JOB_CLAIMED = "job_claimed"
+    JOB_RELEASED = "job_released"
+    JOB_STATE_CHANGED = "job_state_changed"
+    TARGET_STORED = "target_stored"
+    TARGET_DELETED = "target_deleted"
 
 
 def add_event(connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> None:

@@ -7,11 +7,12 @@ from enum import Enum, auto
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from .errors import DiskFullError, ReadOnlyError, StorageFault, UnreachableError
+from .errors import DiskFullError, ReadOnlyError, StorageFault, UnreachableError, UnusableError
 
 _SQLITE_PRIMARY_CODE = 0xFF
 _SQLITE_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _SQLITE_UNUSABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_POSTGRES_READ_ONLY = {"25006", "42501"}  # a standby or a setting; a right that was not granted
 _POSTGRES_ROLLED_BACK = {"40001", "40P01", "55P03", "57014"}  # conflict, deadlock, lock or statement timeout
 
 
@@ -35,7 +36,7 @@ def failure_of(error: DBAPIError) -> Failure:
         return Failure.ROLLED_BACK
     if state == "53100":
         return Failure.DISK_FULL
-    if state == "25006":
+    if state in _POSTGRES_READ_ONLY:
         return Failure.READ_ONLY
     if error.connection_invalidated or (state or "").startswith(("08", "53", "57P")):
         return Failure.LOST
@@ -52,8 +53,10 @@ def translated(error: DBAPIError, url: str) -> StorageFault | None:
             return DiskFullError(url, problem)
         case Failure.READ_ONLY:
             return ReadOnlyError(url, problem)
-        case Failure.ROLLED_BACK | Failure.LOST | Failure.UNUSABLE:
+        case Failure.ROLLED_BACK | Failure.LOST:
             return UnreachableError(url, problem)
+        case Failure.UNUSABLE:
+            return UnusableError(url, problem)
         case Failure.OTHER:
             return None
 

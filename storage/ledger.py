@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from . import events, leases, measurements, recoveries, schema, studies, transitions, trials
+from . import events, leases, recoveries, results, schema, studies, targets, transitions, trials
 from .database import Database
 from .engine import check_durable, create_engine
+from .job_ledger import JobLedger
 from .location import parsed_url
+from .measurement_ledger import MeasurementLedger
 from .records import (
     AttemptRecord,
     Completion,
     EventRecord,
-    LatencyRecord,
     Lease,
     Proposal,
-    QualityRecord,
     RecoveryRecord,
+    Results,
     StudyRecord,
     StudyState,
+    TargetRecord,
     TrialRecord,
     TrialState,
 )
 from .values import finite_metrics
 
+PAGE = 2000
+"""Trials that are read at once where all are asked for one by one."""
 
-class Ledger:
+
+class Ledger(JobLedger, MeasurementLedger):
     """Studies and measurements in one database, given by a URL.
 
     Each method is one short transaction, durable when it returns. Threads may share a ledger; a process
@@ -37,9 +43,6 @@ class Ledger:
     for a value that the database can't hold, ValueError. A method that takes a lease raises FencedError
     when the lease is over, and has then written nothing.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @classmethod
     def open(cls, url: str, *, upgrade: bool = False) -> Self:
@@ -143,23 +146,46 @@ class Ledger:
     # Trials
 
     def propose(
-        self, lease: Lease, proposals: Sequence[Proposal], *, sampler_state: Mapping[str, Any] | None = None
+        self,
+        lease: Lease,
+        proposals: Sequence[Proposal],
+        *,
+        sampler_state: Mapping[str, Any] | None = None,
+        waiting: Sequence[int] | None = None,
+        first: int | None = None,
     ) -> list[TrialRecord]:
         """Stores proposals under the next numbers, all or none, and the sampler's state with them.
 
+        The event of it names the trials that the sampler took for open, `waiting`, if it was asked. May be
+        called again if given the number that the first proposal gets, `first`: what is stored already is
+        then handed out.
+
         Raises:
             DuplicateKeyError: a sub-network is a trial already and not proposed as a DUPLICATE.
+            NumberError: the next number is not `first`, and other trials have the numbers since.
             ValueError: a cost or metric is not finite, or a state is not proposable.
         """
         checked = trials.checked_proposals(proposals)
         return self._database.write(
-            lambda connection: trials.propose(connection, lease, checked, sampler_state)
+            lambda connection: trials.propose(
+                connection, lease, checked, sampler_state, waiting=waiting, first=first
+            ),
+            idempotent=first is not None,
         )
 
-    def dispatch(self, lease: Lease, number: int, worker: str | None = None) -> int:
-        """Hands an open trial to a worker; returns the attempt, from 1; raises TrialStateError."""
+    def dispatch(
+        self, lease: Lease, number: int, worker: str | None = None, *, attempt: int | None = None
+    ) -> int:
+        """Hands an open trial to a worker; returns the attempt, from 1.
+
+        May be called again if it is given the attempt that this is to be: one more than the trial has had.
+
+        Raises:
+            TrialStateError: the trial is final, or its next attempt is not `attempt`.
+        """
         return self._database.write(
-            lambda connection: transitions.dispatch(connection, lease, number, worker)
+            lambda connection: transitions.dispatch(connection, lease, number, worker, attempt),
+            idempotent=attempt is not None,
         )
 
     def complete(
@@ -191,9 +217,13 @@ class Ledger:
         )
 
     def fail(self, lease: Lease, number: int, *, reason: str, message: str) -> None:
-        """Gives an open trial up; raises TrialStateError when its result came after all."""
+        """Gives an open trial up; raises TrialStateError when its result came after all.
+
+        May be called again: an equal failure changes nothing.
+        """
         self._database.write(
-            lambda connection: transitions.fail(connection, lease, number, reason=reason, message=message)
+            lambda connection: transitions.fail(connection, lease, number, reason=reason, message=message),
+            idempotent=True,
         )
 
     def pause(self, lease: Lease, number: int, metrics: Mapping[str, float], *, reason: str) -> None:
@@ -214,9 +244,13 @@ class Ledger:
         )
 
     def requeue(self, lease: Lease, number: int, *, outcome: str) -> None:
-        """Takes a running trial back and ends its attempt with the outcome; raises TrialStateError."""
+        """Takes a running trial back and ends its attempt with the outcome; raises TrialStateError.
+
+        May be called again: one that waits since its last attempt ended so stays as it is.
+        """
         self._database.write(
-            lambda connection: transitions.requeue(connection, lease, number, outcome=outcome)
+            lambda connection: transitions.requeue(connection, lease, number, outcome=outcome),
+            idempotent=True,
         )
 
     def requeue_open(self, lease: Lease) -> list[TrialRecord]:
@@ -232,6 +266,29 @@ class Ledger:
         """Trials by number, only those in `states` if given."""
         return self._database.read(lambda connection: trials.read_trials(connection, study_id, states))
 
+    def each_trial(
+        self, study_id: int, *, states: Collection[TrialState] | None = None, page: int = PAGE
+    ) -> Iterator[TrialRecord]:
+        """As `trials`, but read a page at a time: a hundred thousand of them take half a gigabyte."""
+        after = -1
+        while True:
+            read = partial(trials.read_trials, study_id=study_id, states=states, after=after, limit=page)
+            records = self._database.read(read)
+            yield from records
+            if len(records) < page:
+                return
+            after = records[-1].number
+
+    def each_told(self, study_id: int, *, after: int = -1, page: int = PAGE) -> Iterator[TrialRecord]:
+        """Trials that became final later than the one with `told_order` `after`, in that order, by pages."""
+        while True:
+            read = partial(trials.read_told, study_id=study_id, after=after, limit=page)
+            records = self._database.read(read)
+            yield from records
+            if len(records) < page:
+                return
+            after = records[-1].told_order or 0
+
     def trial(self, study_id: int, number: int) -> TrialRecord:
         """One trial; raises UnknownTrialError."""
         return self._database.read(lambda connection: trials.read_trial(connection, study_id, number))
@@ -240,55 +297,18 @@ class Ledger:
         """The trial of a sub-network, which is no duplicate."""
         return self._database.read(lambda connection: trials.trial_by_key(connection, study_id, key))
 
+    def results(self, study_id: int, names: Sequence[str], *, since: int = 0) -> Results:
+        """Metrics, or else costs, of DONE trials as columns, in the order of telling from `since` on.
+
+        With `next_order` of the answer as `since`, the next call reads only what was told in between.
+        """
+        return self._database.read(
+            lambda connection: results.read_results(connection, study_id, names, since=since)
+        )
+
     def attempts(self, study_id: int, number: int) -> list[AttemptRecord]:
         """Attempts at a trial, first to last."""
         return self._database.read(lambda connection: transitions.read_attempts(connection, study_id, number))
-
-    # Measurements
-
-    def put_quality(self, record: QualityRecord) -> bool:
-        """Stores a quality unless it is known, the first writer wins; whether it was stored."""
-        checked = measurements.checked_quality(record)
-        return self._database.write(
-            lambda connection: measurements.put_quality(connection, checked), idempotent=True
-        )
-
-    def quality(self, supernet_sha256: str, key: str, data_sha256: str, stage: int) -> QualityRecord | None:
-        """The quality of a sub-network on the first `stage` examples."""
-        return self._database.read(
-            lambda connection: measurements.read_quality(connection, supernet_sha256, key, data_sha256, stage)
-        )
-
-    def quality_stages(self, supernet_sha256: str, key: str, data_sha256: str) -> list[QualityRecord]:
-        """What is known of a sub-network on the data, by rising stage."""
-        return self._database.read(
-            lambda connection: measurements.read_quality_stages(connection, supernet_sha256, key, data_sha256)
-        )
-
-    def put_latency(self, record: LatencyRecord) -> None:
-        """Adds a latency measurement."""
-        checked = measurements.checked_latency(record)
-        self._database.write(lambda connection: measurements.put_latency(connection, checked))
-
-    def latency(self, shape_key: str, target: str, workload_sha256: str) -> LatencyRecord | None:
-        """The newest valid latency measurement of a shape."""
-        return self._database.read(
-            lambda connection: measurements.read_latency(connection, shape_key, target, workload_sha256)
-        )
-
-    def latencies(
-        self,
-        *,
-        target: str | None = None,
-        workload_sha256: str | None = None,
-        include_invalid: bool = False,
-    ) -> list[LatencyRecord]:
-        """Latency measurements, oldest first."""
-        return self._database.read(
-            lambda connection: measurements.read_latencies(
-                connection, target, workload_sha256, include_invalid=include_invalid
-            )
-        )
 
     # Recovered sub-networks
 
@@ -312,6 +332,26 @@ class Ledger:
     def recoveries(self, study_id: int) -> list[RecoveryRecord]:
         """All recoveries of a study, oldest first."""
         return self._database.read(lambda connection: recoveries.read_recoveries(connection, study_id))
+
+    # Targets
+
+    def put_target(self, name: str, definition: Mapping[str, Any]) -> TargetRecord:
+        """Stores a target in the place of an older one of that name."""
+        return self._database.write(
+            lambda connection: targets.put_target(connection, name, definition), idempotent=True
+        )
+
+    def target(self, name: str) -> TargetRecord:
+        """The target of that name; raises UnknownTargetError."""
+        return self._database.read(lambda connection: targets.read_target(connection, name))
+
+    def targets(self) -> list[TargetRecord]:
+        """All targets by name."""
+        return self._database.read(targets.read_targets)
+
+    def delete_target(self, name: str) -> None:
+        """Deletes a target; what was measured on it stays; raises UnknownTargetError."""
+        self._database.write(lambda connection: targets.delete_target(connection, name))
 
     # Events
 

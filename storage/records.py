@@ -121,6 +121,20 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """Numbers of DONE trials, and for each metric their values in the same order.
+
+    Attributes:
+        values: metrics of the trials, or else their costs; None where a trial has neither.
+        next_order: from which on nothing was read.
+    """
+
+    numbers: tuple[int, ...]
+    values: dict[str, tuple[float | None, ...]]
+    next_order: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptRecord:
     """One dispatch of a trial; `outcome` is None while it runs, `seconds` what the worker reported."""
 
@@ -203,6 +217,15 @@ class RecoveryRecord:
     weights_file: str
     weights_sha256: str
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetRecord:
+    """A named target; `definition` is the JSON that its writer reads back."""
+
+    name: str
+    definition: dict[str, Any]
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,7 +39,7 @@ def checked_recovery(record: RecoveryRecord) -> RecoveryRecord:
 
 
 def put_recovery(connection: Connection, record: RecoveryRecord) -> None:
-    """Stores a checked record; it takes the place of an older one of the same recipe.
+    """Stores a checked record; it takes the place of an older one of the same recipe. Equal ones are one.
 
     Raises:
         UnknownStudyError: there is no such study.
@@ -47,6 +47,9 @@ def put_recovery(connection: Connection, record: RecoveryRecord) -> None:
     """
     lock_study(connection, record.study_id)
     read_trial(connection, record.study_id, record.trial)
+    known = read_recovery(connection, record.study_id, record.kind, record.key, record.recipe_sha256)
+    if known is not None and known == dataclasses.replace(record, created_at=known.created_at):
+        return
     row = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
     row |= {
         "config": dict(record.config),

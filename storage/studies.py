@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .columns import database_clock
@@ -87,16 +87,17 @@ def delete_study(connection: Connection, name: str) -> None:
 
 
 def set_state(connection: Connection, lease: Lease, state: StudyState, reason: str | None) -> None:
-    """Writes what the holder of the study says of it.
+    """Writes what the holder of the study says of it; saying the same again changes nothing.
 
     Raises:
         FencedError: the lease is over.
     """
     fence(connection, lease)
     kept = None if reason is None else storable_message(reason)
-    connection.execute(
-        update(study).where(study.c.id == lease.study_id).values(state=state.value, reason=kept)
-    )
+    is_other = or_(study.c.state != state.value, study.c.reason.is_distinct_from(kept))
+    change = update(study).where(study.c.id == lease.study_id, is_other)
+    if connection.execute(change.values(state=state.value, reason=kept)).rowcount == 0:
+        return
     add_event(connection, lease.study_id, EventKind.STATE_CHANGED, {"state": state.value, "reason": kept})
 
 

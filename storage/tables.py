@@ -206,6 +206,47 @@ recovery = Table(
     sqlite_autoincrement=True,
 )
 
+job = Table(
+    "nas_job",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("kind", BoundedText(NAME_LENGTH), nullable=False),
+    Column("study", BoundedText(NAME_LENGTH), nullable=False),  # a name: the study may come later, or be gone
+    Column("state", String(16), nullable=False),
+    Column("request", String(16), nullable=False),
+    Column("trials", Integer),
+    Column("epoch", RowId, nullable=False),
+    Column("owner", BoundedText(NAME_LENGTH)),
+    Column("lease_until_s", Double, nullable=False),
+    Column("restarts", Integer, nullable=False),
+    Column("exit_code", Integer),
+    Column("created_at", UtcSeconds, nullable=False),
+    Column("started_at", UtcSeconds),
+    Column("ended_at", UtcSeconds),
+    Column("reason", BoundedText(MESSAGE_LIMIT)),
+    Column("log", BoundedText(MESSAGE_LIMIT)),
+    Column("config", VerbatimJson, nullable=False),
+    CheckConstraint(
+        "state IN ('QUEUED', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED')", name="nas_job_state"
+    ),
+    CheckConstraint("request IN ('run', 'pause', 'stop')", name="nas_job_request"),
+    CheckConstraint(
+        "(state IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (ended_at IS NOT NULL)",
+        name="nas_job_final_has_ended",
+    ),
+    CheckConstraint("trials >= 1 AND restarts >= 0", name="nas_job_counts"),
+    sqlite_autoincrement=True,
+)
+Index("nas_job_study", job.c.study, job.c.id)
+
+target = Table(
+    "nas_target",
+    metadata,
+    Column("name", BoundedText(NAME_LENGTH), primary_key=True),
+    Column("created_at", UtcSeconds, nullable=False),
+    Column("definition", VerbatimJson, nullable=False),
+)
+
 event = Table(
     "nas_event",
     metadata,

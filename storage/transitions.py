@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, insert, null, select, update
 
-from .counters import Claim, claim, claim_order, return_order
+from .counters import Claim, claim, claim_order, return_claim
 from .errors import TrialStateError, UnknownTrialError
 from .events import EventKind, add_event
 from .leases import fence
@@ -42,9 +42,20 @@ _END_TRIAL = update(trial).where(_IS_OPEN_TRIAL)
 _PAUSE_TRIAL = (
     update(trial).where(IS_TRIAL, trial.c.state == TrialState.RUNNING).values(state=TrialState.PAUSED)
 )
+_AS_EXPECTED = trial.c.attempts == bindparam("at_attempts")
+_COUNT_EXPECTED_ATTEMPT = _COUNT_ATTEMPT.where(_AS_EXPECTED)
 _READ_STATE = select(trial.c.state, trial.c.result_sha256).where(IS_TRIAL)
+_READ_FAILURE = select(trial.c.reason, trial.c.message).where(IS_TRIAL, trial.c.state == TrialState.FAILED)
+_READ_RUN = select(trial.c.attempts).where(IS_TRIAL, trial.c.state == TrialState.RUNNING)
 _READ_PAUSE = select(trial.c.metrics, trial.c.reason).where(IS_TRIAL, trial.c.state == TrialState.PAUSED)
 _ADD_ATTEMPT = insert(attempt)
+_READ_LAST_OUTCOME = select(attempt.c.outcome).where(
+    attempt.c.study_id == trial.c.study_id,
+    attempt.c.number == trial.c.number,
+    attempt.c.attempt == trial.c.attempts,
+    IS_TRIAL,
+    trial.c.state == TrialState.PROPOSED,
+)
 _IS_OPEN_ATTEMPT = and_(attempt.c.study_id == bindparam("at_study"), attempt.c.ended_at.is_(None))
 _END_ATTEMPT = update(attempt).where(_IS_OPEN_ATTEMPT, attempt.c.number == bindparam("at_number"))
 _END_ATTEMPTS = update(attempt).where(
@@ -52,18 +63,24 @@ _END_ATTEMPTS = update(attempt).where(
 )
 
 
-def dispatch(connection: Connection, lease: Lease, number: int, worker: str | None) -> int:
+def dispatch(
+    connection: Connection, lease: Lease, number: int, worker: str | None, expected: int | None
+) -> int:
     """Hands an open trial to a worker; returns which attempt it is, counted from 1.
 
-    A paused one then runs like any other: its estimates and the reason of its pause are dropped.
+    A paused one then runs like any other: its estimates and the reason of its pause are dropped. A trial
+    whose `expected` attempt runs already stays as it is.
 
     Raises:
         FencedError: the lease is over.
-        TrialStateError: the trial is final.
+        TrialStateError: the trial is final, or its next attempt is not the expected one.
     """
     now = fence(connection, lease)
-    count = connection.execute(_COUNT_ATTEMPT, _place(lease.study_id, number)).scalar_one_or_none()
+    count = _count_attempt(connection, lease.study_id, number, expected)
     if count is None:
+        running = connection.execute(_READ_RUN, _place(lease.study_id, number)).scalar_one_or_none()
+        if expected is not None and running == expected:
+            return expected
         raise _refusal(connection, lease.study_id, number, OPEN_STATES)
     if count > 1:
         _end_attempt(connection, lease.study_id, number, {"ended_at": now, "outcome": SUPERSEDED})
@@ -93,7 +110,7 @@ def complete(
     result = {"state": TrialState.DONE, "metrics": dict(metrics), "result_sha256": sha256, "reason": None}
     if claimed is None or not _end_trial(connection, study_id, number, result, claimed):
         if claimed is not None:
-            return_order(connection, study_id)
+            return_claim(connection, study_id, orders=1)
         return _known_result(connection, study_id, number, metrics, sha256)
     ending: dict[str, Any] = {"ended_at": claimed.now, "outcome": COMPLETED, "seconds": seconds}
     _end_attempt(connection, study_id, number, ending | ({} if worker is None else {"worker": worker}))
@@ -103,7 +120,7 @@ def complete(
 
 
 def fail(connection: Connection, lease: Lease, number: int, *, reason: str, message: str) -> None:
-    """Gives an open trial up.
+    """Gives an open trial up; an equal failure changes nothing.
 
     Raises:
         FencedError: the lease is over.
@@ -113,7 +130,11 @@ def fail(connection: Connection, lease: Lease, number: int, *, reason: str, mess
     kept = storable_message(message)
     result = {"state": TrialState.FAILED, "metrics": None, "reason": reason, "message": kept}
     if claimed is None or not _end_trial(connection, lease.study_id, number, result, claimed):
-        raise _refusal(connection, lease.study_id, number, OPEN_STATES)
+        if not _has_failed_so(connection, lease.study_id, number, reason, kept):
+            raise _refusal(connection, lease.study_id, number, OPEN_STATES)
+        if claimed is not None:
+            return_claim(connection, lease.study_id, orders=1)
+        return
     _end_attempt(connection, lease.study_id, number, {"ended_at": claimed.now, "outcome": FAILED})
     payload = {"number": number, "reason": reason, "message": kept, "epoch": lease.epoch}
     add_event(connection, lease.study_id, EventKind.TRIAL_FAILED, payload)
@@ -142,13 +163,18 @@ def pause(
 def requeue(connection: Connection, lease: Lease, number: int, *, outcome: str) -> None:
     """Takes a running trial back from its worker, to be dispatched again under the same number.
 
+    One that waits since its last attempt ended with this outcome stays as it is.
+
     Raises:
         FencedError: the lease is over.
         TrialStateError: the trial does not run.
     """
     now = fence(connection, lease)
     if connection.execute(_TAKE_BACK, _place(lease.study_id, number)).rowcount == 0:
-        raise _refusal(connection, lease.study_id, number, (TrialState.RUNNING,))
+        last = connection.execute(_READ_LAST_OUTCOME, _place(lease.study_id, number)).scalar_one_or_none()
+        if last != outcome:
+            raise _refusal(connection, lease.study_id, number, (TrialState.RUNNING,))
+        return
     _end_attempt(connection, lease.study_id, number, {"ended_at": now, "outcome": outcome})
     _log_requeue(connection, lease, [number], outcome)
 
@@ -178,6 +204,15 @@ def read_attempts(connection: Connection, study_id: int, number: int) -> list[At
     return [AttemptRecord(**row) for row in rows]
 
 
+def _count_attempt(connection: Connection, study_id: int, number: int, expected: int | None) -> int | None:
+    """Makes an open trial run; None when it is not open, or this is not the expected attempt."""
+    place = _place(study_id, number)
+    if expected is None:
+        return connection.execute(_COUNT_ATTEMPT, place).scalar_one_or_none()
+    guarded = place | {"at_attempts": expected - 1}
+    return connection.execute(_COUNT_EXPECTED_ATTEMPT, guarded).scalar_one_or_none()
+
+
 def _end_trial(
     connection: Connection, study_id: int, number: int, result: Mapping[str, Any], claimed: Claim
 ) -> bool:
@@ -203,6 +238,12 @@ def _is_paused_so(connection: Connection, study_id: int, number: int, estimates:
     """Whether the trial is paused with these estimates for this reason."""
     stored = connection.execute(_READ_PAUSE, _place(study_id, number)).one_or_none()
     return stored is not None and stored._asdict() == estimates
+
+
+def _has_failed_so(connection: Connection, study_id: int, number: int, reason: str, message: str) -> bool:
+    """Whether the trial was given up for this reason with this message."""
+    stored = connection.execute(_READ_FAILURE, _place(study_id, number)).one_or_none()
+    return stored is not None and tuple(stored) == (reason, message)
 
 
 def _end_attempt(connection: Connection, study_id: int, number: int, ending: Mapping[str, Any]) -> None:

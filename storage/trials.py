@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from .counters import Claim, claim
-from .errors import DuplicateKeyError, UnknownTrialError
+from .counters import Claim, claim, return_claim
+from .errors import DuplicateKeyError, NumberError, UnknownTrialError
 from .events import EventKind, add_event
 from .failures import is_duplicate
 from .records import Lease, Proposal, TrialRecord, TrialState
@@ -47,19 +47,28 @@ def propose(
     lease: Lease,
     proposals: Sequence[Proposal],
     new_sampler_state: Mapping[str, Any] | None,
+    *,
+    waiting: Sequence[int] | None = None,
+    first: int | None = None,
 ) -> list[TrialRecord]:
     """Gives checked proposals the next numbers, and those that are final at once their order of telling.
+
+    Proposals that have the numbers from `first` on already are handed out as they are stored.
 
     Raises:
         FencedError: the lease is over.
         DuplicateKeyError: a sub-network is a trial already and not proposed as a DUPLICATE.
+        NumberError: the next number is not `first`, and other trials have the numbers since.
     """
     num_final = sum(proposal.state.is_final for proposal in proposals)
     claimed = claim(connection, lease, numbers=len(proposals), orders=num_final)
     assert claimed is not None  # each order comes with a number
+    if first is not None and claimed.first_number != first:
+        return_claim(connection, lease.study_id, numbers=len(proposals), orders=num_final)
+        return _stored_before(connection, lease.study_id, proposals, first, claimed.first_number)
     records = _numbered(lease.study_id, claimed, proposals)
     if records:
-        _insert(connection, lease, records)
+        _insert(connection, lease, records, waiting)
     if new_sampler_state is not None:
         connection.execute(_FORGET_SAMPLER, {"at_study": lease.study_id})
         connection.execute(_KEEP_SAMPLER, {"study_id": lease.study_id, "state": dict(new_sampler_state)})
@@ -67,12 +76,25 @@ def propose(
 
 
 def read_trials(
-    connection: Connection, study_id: int, states: Collection[TrialState] | None = None
+    connection: Connection,
+    study_id: int,
+    states: Collection[TrialState] | None = None,
+    *,
+    after: int = -1,
+    limit: int | None = None,
 ) -> list[TrialRecord]:
-    """Trials of a study in the order of their numbers, only those in `states` if given."""
-    query = select(*_COLUMNS).where(trial.c.study_id == study_id).order_by(trial.c.number)
+    """Trials of a study with numbers above `after`, in their order; only those in `states` if given."""
+    is_wanted = and_(trial.c.study_id == study_id, trial.c.number > after)
+    query = select(*_COLUMNS).where(is_wanted).order_by(trial.c.number).limit(limit)
     if states is not None:
         query = query.where(trial.c.state.in_(list(states)))
+    return [_record(row) for row in connection.execute(query)]
+
+
+def read_told(connection: Connection, study_id: int, *, after: int, limit: int) -> list[TrialRecord]:
+    """Trials that became final later than the one told in order `after`, in that order."""
+    is_wanted = and_(trial.c.study_id == study_id, trial.c.told_order > after)
+    query = select(*_COLUMNS).where(is_wanted).order_by(trial.c.told_order).limit(limit)
     return [_record(row) for row in connection.execute(query)]
 
 
@@ -95,7 +117,21 @@ def trial_by_key(connection: Connection, study_id: int, key: str) -> TrialRecord
     return None if row is None else _record(row)
 
 
-def _insert(connection: Connection, lease: Lease, records: list[TrialRecord]) -> None:
+def _stored_before(
+    connection: Connection, study_id: int, proposals: Sequence[Proposal], first: int, next_number: int
+) -> list[TrialRecord]:
+    """The last trials, if they are these proposals: the answer that an earlier call could not give."""
+    query = select(*_COLUMNS).where(trial.c.study_id == study_id, trial.c.number >= first)
+    stored = [_record(row) for row in connection.execute(query.order_by(trial.c.number))]
+    given = [(proposal.key, proposal.reused_from) for proposal in proposals]
+    if [(record.key, record.reused_from) for record in stored] != given:
+        raise NumberError(study_id, first, next_number)
+    return stored
+
+
+def _insert(
+    connection: Connection, lease: Lease, records: list[TrialRecord], waiting: Sequence[int] | None
+) -> None:
     try:
         connection.execute(_ADD_TRIALS, [_row(record) for record in records])
     except IntegrityError as error:
@@ -107,6 +143,7 @@ def _insert(connection: Connection, lease: Lease, records: list[TrialRecord]) ->
         "epoch": lease.epoch,
         "numbers": [record.number for record in records],
         "final": [[record.number, record.state.value] for record in records if record.state.is_final],
+        **({} if waiting is None else {"waiting": list(waiting)}),
     }
     add_event(connection, lease.study_id, EventKind.TRIALS_PROPOSED, payload)
 

@@ -6,6 +6,7 @@ import pytest
 
 import storage
 from storage import StorageFault
+from storage.optuna_export import OptunaStudyExistsError
 
 EXAMPLES = [
     StorageFault("anything"),
@@ -24,12 +25,25 @@ EXAMPLES = [
     storage.DuplicateKeyError(1, ("a", "b")),
     storage.LeaseHeldError("rte", "host:1", 3.5),
     storage.FencedError(1, 2, 3, "host:1"),
+    storage.UnknownJobError(1, (2, 3)),
+    storage.JobStateError(1, "FAILED"),
+    storage.JobHeldError(1, "host:1", 3.5),
+    storage.JobFencedError(1, 2, 3, None),
+    storage.UnknownTargetError("edge", ("a", "b")),
+    storage.NumberError(1, 2, 3),
+    OptunaStudyExistsError("rte", "sqlite:///a"),
+    storage.UnusableError("sqlite:///a", "not a database"),
 ]
 
 
 def test_every_error_has_an_example_here() -> None:
     leaves = {type(error) for error in EXAMPLES} - {StorageFault}
-    assert leaves == set(StorageFault.__subclasses__())
+    assert leaves == subclasses(StorageFault)
+
+
+def subclasses(kind: type) -> set[type]:
+    found = set(kind.__subclasses__())
+    return found.union(*(subclasses(one) for one in found))
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)

@@ -99,7 +99,7 @@ class DriversOfOneStudy(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def fail(self, number: int) -> None:
         trial = self.seen[number % len(self.seen)]
-        if trial.state in OPEN_STATES:
+        if trial.state in OPEN_STATES or trial.state is TrialState.FAILED:
             self.ledger.fail(self.lease, trial.number, reason="oom", message="")
         else:
             with pytest.raises(TrialStateError):
@@ -121,7 +121,9 @@ class DriversOfOneStudy(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def requeue(self, number: int) -> None:
         trial = self.seen[number % len(self.seen)]
-        if trial.state is TrialState.RUNNING:
+        attempts = self.ledger.attempts(self.study_id, trial.number)
+        was_lost = trial.state is TrialState.PROPOSED and attempts and attempts[-1].outcome == "worker_lost"
+        if trial.state is TrialState.RUNNING or was_lost:
             self.ledger.requeue(self.lease, trial.number, outcome="worker_lost")
         else:
             with pytest.raises(TrialStateError):
