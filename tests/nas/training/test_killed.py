@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on_to_bit_equal_weights(strategy: str, trainable: str
     undisturbed = _start(strategy, trainable, str(tmp_path / "undisturbed"), "0")
     killed = _start(strategy, trainable, str(tmp_path / "run"), "0.1")
     deadline = time.monotonic() + 240
-    while not (tmp_path / "run" / "manifest.json").exists():
+    while not list((tmp_path / "run" / "names").rglob("*.json")):
         assert killed.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
