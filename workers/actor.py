@@ -37,13 +37,16 @@ class Blueprint:
 
     Attributes:
         factory: reference to the pickled `EvaluatorFactory`.
-        arrays: references to the shared arrays, or regions of files to map.
+        arrays: references to the shared arrays.
+        regions: regions of files, which this process maps if it sees the files; else it takes the arrays of
+            the same names.
         import_paths: the driver's `sys.path`; what this process lacks of it is added at the end, so that a
             user's module beside the script is found but cannot hide an installed package.
     """
 
     factory: Any
     arrays: Mapping[str, Any]
+    regions: Mapping[str, FileRegion]
     import_paths: Sequence[str]
     threads: int
 
@@ -69,6 +72,7 @@ class EvaluationActor:
     def __init__(self, blueprint: Blueprint) -> None:
         self._blueprint = blueprint
         self._evaluator: Evaluator | None = None
+        self._last: tuple[int, Outcome] | None = None
 
     def prepare(self) -> Identity | Failure:
         """Build the evaluator and say which process this is."""
@@ -79,8 +83,8 @@ class EvaluationActor:
         node_id = ray.get_runtime_context().get_node_id()
         return Identity(hostname=socket.gethostname(), pid=os.getpid(), node_id=node_id)
 
-    def evaluate(self, payload: bytes) -> Outcome:
-        """Call the evaluator with the unpickled payload."""
+    def evaluate(self, key: int, payload: bytes) -> Outcome:
+        """Call the evaluator with the unpickled payload; the outcome is kept until the next call."""
         started = time.perf_counter()
         result: bytes | None = None
         failure: Failure | None = None
@@ -90,17 +94,24 @@ class EvaluationActor:
             result = pickled(self._evaluator(cloudpickle.loads(payload)))
         except Exception as error:  # noqa: BLE001  # the actor's edge
             failure = describe_failure(error)
-        return Outcome(result=result, failure=failure, seconds=time.perf_counter() - started)
+        outcome = Outcome(result=result, failure=failure, seconds=time.perf_counter() - started)
+        self._last = key, outcome
+        return outcome
+
+    def recall(self, key: int) -> Outcome | None:
+        """Return the outcome of an evaluation whose answer was lost on its way, or None if it never ran."""
+        return self._last[1] if self._last is not None and self._last[0] == key else None
 
     def _build(self) -> None:
         blueprint = self._blueprint
         known = {os.path.realpath(path) for path in sys.path}
         wanted = [path for path in blueprint.import_paths if os.path.realpath(path) not in known]
         sys.path.extend(path for path in wanted if Path(path).exists())
-        regions = {n: source for n, source in blueprint.arrays.items() if isinstance(source, FileRegion)}
-        references = {n: source for n, source in blueprint.arrays.items() if n not in regions}
+        sent = blueprint.arrays
+        regions = {n: region for n, region in blueprint.regions.items() if n not in sent or region.is_current}
+        references = {n: reference for n, reference in sent.items() if n not in regions}
         arrays = dict(zip(references, ray.get(list(references.values())), strict=True))
-        self._evaluator = cloudpickle.loads(ray.get(blueprint.factory))(arrays | mapped(regions))
+        self._evaluator = cloudpickle.loads(ray.get(blueprint.factory))(mapped(arrays | regions))
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.set_num_threads(blueprint.threads)

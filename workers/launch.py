@@ -1,19 +1,19 @@
-"""Starting the workers of a pool: what they share, what they occupy, and waiting until they are ready."""
+"""What the workers of a pool share and occupy."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import ray
 
 from workers.actor import Blueprint, pickled
-from workers.protocol import Lane, LaneName, PoolError
+from workers.placement import needs_of, total_of
+from workers.protocol import Lane, LaneName
 from workers.regions import FileRegion, Shared
 from workers.slots import Slot
 
@@ -30,13 +30,18 @@ class LocalResources:
     custom: Mapping[str, float] = field(default_factory=dict)
 
 
-def local_resources(lanes: Mapping[LaneName, Lane], arrays: Shared) -> LocalResources:
+def local_resources(
+    lanes: Mapping[LaneName, Lane], arrays: Shared, gpus_per_worker: float = 0
+) -> LocalResources:
     """Add up what the lanes and the arrays need; regions of files need no room in the object store."""
     num_bytes = sum(array.nbytes for array in arrays.values() if isinstance(array, np.ndarray))
+    total = total_of(
+        needs_of(lane, gpus_per_worker) for lane in lanes.values() for _ in range(lane.num_workers)
+    )
     return LocalResources(
-        num_cpus=sum(lane.threads * lane.num_workers for lane in lanes.values()),
+        num_cpus=math.ceil(total.pop("CPU", 0)),
         object_store_bytes=int(num_bytes * _STORE_SLACK) + _STORE_HEADROOM_BYTES,
-        custom=_custom_resources([lane for lane in lanes.values() for _ in range(lane.num_workers)]),
+        custom={name: amount for name, amount in total.items() if name != "GPU"},
     )
 
 
@@ -45,71 +50,27 @@ def create_slots(
 ) -> list[Slot]:
     """Share the arrays, one copy a node, and make the slots; nothing is spawned yet.
 
-    That copy lies in the node's object store, or on this machine in the file of a region.
+    That copy lies in the node's object store, or, where the file of a region is seen, in that file. The slots
+    begin with one of each lane, lanes that fewer nodes can take first.
     """
-    references = {name: _shared(source, is_local=is_local) for name, source in arrays.items()}
+    regions = {name: source for name, source in arrays.items() if isinstance(source, FileRegion)}
+    copied = {name: source for name, source in arrays.items() if not (is_local and name in regions)}
+    references = {
+        name: ray.put(source.read() if isinstance(source, FileRegion) else source)
+        for name, source in copied.items()
+    }
     import_paths = [os.path.abspath(path) for path in sys.path]
-    slots = []
-    for name, lane in lanes.items():
+    rows = []
+    for name, lane in sorted(lanes.items(), key=lambda item: not (item[1].labels or item[1].resources)):
         blueprint = Blueprint(
             factory=ray.put(pickled(lane.factory)),
             arrays=references,
+            regions=regions,
             import_paths=import_paths,
             threads=lane.threads,
         )
-        slots += [
-            Slot(lane_name=name, lane=lane, blueprint=blueprint, gpus=gpus_per_worker)
-            for _ in range(lane.num_workers)
-        ]
-    return slots
-
-
-def await_start(slots: list[Slot], timeout_s: float) -> None:
-    """Wait until every spawned slot is ready.
-
-    Raises:
-        PoolError: one did not start, or not in time.
-    """
-    give_up = time.monotonic() + timeout_s
-    waiting = {slot.reference: slot for slot in slots}
-    while waiting:
-        ready, _ = ray.wait(list(waiting), timeout=max(0.0, give_up - time.monotonic()))
-        if not ready:
-            raise PoolError(
-                f"{len(waiting)} of {len(slots)} workers were not ready after {timeout_s:g} s. "
-                f"All workers together need {_needs(slots)}; the cluster has {_offers()}. "
-                f"Ask for fewer workers or threads, or raise startup_timeout_s"
-            )
-        slot = waiting.pop(ready[0])
-        problem = slot.read_start()
-        if problem is not None:
-            cause = problem.traceback or problem.message
-            raise PoolError(f"a worker of lane {slot.lane_name!r} could not start: {cause}")
-
-
-def _shared(source: np.ndarray | FileRegion, *, is_local: bool) -> Any:
-    """What a blueprint carries: a region of a file that every worker sees, else an object reference."""
-    if not isinstance(source, FileRegion):
-        return ray.put(source)
-    return source if is_local else ray.put(source.read())
-
-
-def _needs(slots: list[Slot]) -> dict[str, float]:
-    needs: dict[str, float] = {"CPU": sum(slot.lane.threads for slot in slots)}
-    if any(slot.gpus for slot in slots):
-        needs["GPU"] = sum(slot.gpus for slot in slots)
-    return needs | _custom_resources([slot.lane for slot in slots])
-
-
-def _offers() -> dict[str, float]:
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray leaves it bare
-    internal = ("node:", "memory", "object_store_memory")
-    return {name: amount for name, amount in resources.items() if not name.startswith(internal)}
-
-
-def _custom_resources(lanes: list[Lane]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for lane in lanes:
-        for name, amount in lane.resources.items():
-            total[name] = total.get(name, 0.0) + amount
-    return total
+        gpus = gpus_per_worker if lane.gpus is None else lane.gpus
+        rows.append(
+            [Slot(lane_name=name, lane=lane, blueprint=blueprint, gpus=gpus) for _ in range(lane.num_workers)]
+        )
+    return [row[0] for row in rows] + [slot for row in rows for slot in row[1:]]

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ import ray
 from workers import ray_authentication
 from workers.launch import LocalResources
 from workers.protocol import PoolError
+from workers.ray_cluster import HEALTH_CHECKS
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_TEMPORARY_ROOT = 22
+_REACH_S = 10
 
 
 class RaySession:
@@ -55,7 +58,7 @@ class RaySession:
         """Start or join Ray; call `close` even if this fails.
 
         Raises:
-            PoolError: the cluster cannot be reached, or does not use token authentication.
+            PoolError: the cluster cannot be reached, does not use token authentication, or refuses the token.
         """
         if ray.is_initialized():
             return
@@ -94,6 +97,7 @@ class RaySession:
             ray_authentication.provide_token(self._folder)
         else:
             ray_authentication.require_token(self._address)
+            _check_reachable(self._address)
         ray_authentication.refresh()
         self._save_signal_handler()
         self._divert_messages()
@@ -115,7 +119,11 @@ class RaySession:
             "object_store_memory": resources.object_store_bytes,
             "include_dashboard": False,
             # Workers run with an own environment, so the plain ones that Ray starts ahead would stay unused.
-            "_system_config": {"prestart_worker_first_driver": False, "enable_worker_prestart": False},
+            "_system_config": {
+                "prestart_worker_first_driver": False,
+                "enable_worker_prestart": False,
+                **HEALTH_CHECKS,
+            },
         }
         if "RAY_TMPDIR" not in os.environ:
             arguments["_temp_dir"] = str(self._folder)
@@ -167,6 +175,20 @@ class RaySession:
         if self._replaced_handler is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._replaced_handler)
         self._replaced_handler = None
+
+
+def _check_reachable(address: str) -> None:
+    """Find out in seconds what takes Ray two minutes."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+    except OSError as error:
+        raise PoolError(
+            f"nothing answers at {address}: {error}. Give HOST:PORT of the head node of a Ray cluster that "
+            "runs, or 'local' for one on this machine"
+        ) from error
 
 
 def _temporary_root() -> str | None:

@@ -40,6 +40,11 @@ class SerialPool(Pool):
     def start(self, lanes: Mapping[LaneName, Lane], arrays: Shared) -> None:
         """See `Pool.start`."""
         for name, lane in lanes.items():
+            if lane.labels:
+                raise PoolError(
+                    f"lane {name} is for a node with the labels {dict(lane.labels)}, but a serial pool works "
+                    "in this process; use a Ray pool (workers of kind ray), or a target without labels"
+                )
             self._evaluators[name] = self._build(name, lane, arrays)
         self._lanes = dict(lanes)
 

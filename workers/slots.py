@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sysconfig
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,60 @@ import ray
 from workers.actor import Blueprint, EvaluationActor, Identity
 from workers.protocol import Failure, FailureReason, Lane, LaneName, Task
 
+#: Made once: each class is sent to the head when it is first used, which a lost head would hold up for ever.
+_ACTOR: Any = ray.remote(EvaluationActor)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One try at a task; the payload is pickled once for all tries."""
+    """One try at a task; the payload is pickled once for all tries.
+
+    Attributes:
+        key: of the task in its pool; numbers of tasks may repeat.
+        number: counted from 1.
+        preempted: earlier tries that went with a preempted node.
+    """
 
     task: Task
+    key: int
     payload: bytes
     number: int = 1
+    preempted: int = 0
+
+    def after(self, *, is_preempted: bool) -> Attempt:
+        """The next try."""
+        return replace(self, number=self.number + 1, preempted=self.preempted + is_preempted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostAttempt:
+    """A try that was given up although its result may still come.
+
+    Attributes:
+        reference: yields the outcome, or None if the try never ran.
+        worker: `hostname/pid`.
+        since: of its dispatch, on the monotonic clock.
+        questions: how often the actor was asked.
+    """
+
+    attempt: Attempt
+    actor: Any
+    reference: Any
+    worker: str
+    since: float
+    questions: int = 1
+
+    def end(self) -> None:
+        """End its process."""
+        ray.kill(self.actor, no_restart=True)
 
 
 @dataclass(kw_only=True)
 class Slot:
     """One worker of a lane, over all the processes that take its place in turn.
 
-    A lost actor is killed for good and a new one made, rather than restarted by Ray: then an actor that was
-    only unreachable cannot run on, and Ray tells lack of memory apart from other deaths.
+    A lost actor is replaced by a new one, rather than restarted by Ray: then an actor that was only
+    unreachable cannot run on unseen, and Ray tells lack of memory apart from other deaths.
     """
 
     lane_name: LaneName
@@ -42,6 +80,7 @@ class Slot:
     attempt: Attempt | None = field(init=False, default=None)
     since: float = field(init=False, default=0.0)
     failed_starts: int = field(init=False, default=0)
+    overdue_at: float | None = field(init=False, default=None)
 
     def spawn(self) -> None:
         """Start a worker process; `reference` yields its identity, or the failure of its factory."""
@@ -54,7 +93,7 @@ class Slot:
         """End the worker process, whatever it does."""
         if self.actor is not None:
             ray.kill(self.actor, no_restart=True)
-        self.actor = self.reference = self.identity = self.attempt = None
+        self._forget()
 
     def read_start(self) -> Failure | None:
         """Take in the answer of a spawned process: it is ready now, or why it is not."""
@@ -69,18 +108,47 @@ class Slot:
 
     def run(self, attempt: Attempt) -> None:
         """Send an attempt to the worker; `reference` yields its outcome."""
-        self.reference = self.actor.evaluate.remote(attempt.payload)
+        self.reference = self.actor.evaluate.remote(attempt.key, attempt.payload)
         self.attempt = attempt
         self.since = time.monotonic()
+        limit_s = attempt.task.timeout_s
+        self.overdue_at = None if limit_s is None else self.since + limit_s
 
     def finish(self) -> None:
         """Note that the outcome was read and the worker waits for a task."""
-        self.attempt = self.reference = None
+        self.attempt = self.reference = self.overdue_at = None
+
+    def disown(self) -> None:
+        """Let the worker end what it does, for nobody: the task has its result already."""
+        self.attempt = None
+
+    def give_up(self, *, is_answered: bool) -> LostAttempt:
+        """Leave the worker to itself with its attempt, and be ready for `spawn`.
+
+        Args:
+            is_answered: Ray has given the call up, so that the actor itself must be asked for the outcome.
+        """
+        attempt, worker = self.attempt, str(self.identity)
+        assert attempt is not None
+        reference = self.actor.recall.remote(attempt.key) if is_answered else self.reference
+        lost = LostAttempt(
+            attempt=attempt, actor=self.actor, reference=reference, worker=worker, since=self.since
+        )
+        self._forget()
+        return lost
+
+    def _forget(self) -> None:
+        self.actor = self.reference = self.identity = self.attempt = self.overdue_at = None
 
     @property
     def is_idle(self) -> bool:
         """Whether the worker could take a task now."""
-        return self.identity is not None and self.attempt is None
+        return self.identity is not None and self.reference is None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the worker evaluates, be it for nobody any more."""
+        return self.identity is not None and self.reference is not None
 
     @property
     def is_starting(self) -> bool:
@@ -92,14 +160,6 @@ class Slot:
         """The node of the worker, once it is ready."""
         return None if self.identity is None else self.identity.node_id
 
-    def deadline(self, startup_timeout_s: float) -> float | None:
-        """Return when, on the monotonic clock, what this slot is doing is overdue."""
-        if self.is_starting:
-            return self.since + startup_timeout_s
-        if self.attempt is None or self.attempt.task.timeout_s is None:
-            return None
-        return self.since + self.attempt.task.timeout_s
-
 
 def loss_reason(error: ray.exceptions.RayError) -> FailureReason:
     """Return why Ray says that a process has no answer."""
@@ -107,10 +167,11 @@ def loss_reason(error: ray.exceptions.RayError) -> FailureReason:
 
 
 def _actor_class(lane: Lane, gpus: float) -> Any:
-    return ray.remote(EvaluationActor).options(
-        num_cpus=lane.threads,
+    return _ACTOR.options(
+        num_cpus=lane.num_cpus,
         num_gpus=gpus,
         resources=dict(lane.resources),
+        label_selector=dict(lane.labels),
         max_restarts=0,
         max_task_retries=0,
         runtime_env={"env_vars": _environment(lane.threads)},
