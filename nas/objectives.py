@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,8 +27,24 @@ EXACT_METRICS: Mapping[str, Quantity] = MappingProxyType(
         "kv_cache_bytes": "bytes",
     }
 )
+#: Of a target that generates tokens: see docs/latency.md.
+DECODE_METRICS: Mapping[str, Quantity] = MappingProxyType(
+    {
+        "time_to_first_token_ms": "milliseconds",
+        "time_per_output_token_ms": "milliseconds",
+        "tokens_per_second": "number",
+        "batch_tokens_per_second": "number",
+    }
+)
 MEASURED_METRICS: Mapping[str, Quantity] = MappingProxyType(
-    {"latency_ms": "milliseconds", "latency_ratio": "fraction", "cpu_latency_ms": "milliseconds"}
+    {
+        "latency_ms": "milliseconds",
+        "latency_ratio": "fraction",
+        "cpu_latency_ms": "milliseconds",
+        **DECODE_METRICS,
+        "peak_memory_bytes": "bytes",
+        "energy_joules": "number",
+    }
 )
 QUALITY_METRICS: Mapping[str, Quantity] = MappingProxyType(
     {
@@ -192,11 +209,9 @@ class Constraint:
         Raises:
             ConfigError: a relative constraint whose metric the baseline lacks, or has below zero.
         """
-        exact = Fraction(repr(float(self.number))) * self._factor
-        if self.relative_to_baseline:
-            exact *= Fraction(self._baseline_value(baseline))
+        share_of = self._baseline_value(baseline) if self.relative_to_baseline else 1.0
         try:
-            return float(exact)
+            return _product(self.number, self._factor, share_of)
         except OverflowError:
             raise ConfigError(f"constraint {str(self)!r}: the threshold is too large for a float") from None
 
@@ -337,3 +352,9 @@ def _listed(names: Iterable[str]) -> str:
 def _shown(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+@functools.lru_cache(maxsize=256)
+def _product(number: float, factor: Fraction, share_of: float) -> float:
+    """Exact until it is rounded once; a study asks for the same few again for each of its trials."""
+    return float(Fraction(repr(float(number))) * factor * Fraction(share_of))

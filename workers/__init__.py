@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workers.device import DeviceFingerprint, fingerprint
+    from workers.energy import EnergyCounter, energy_counter, energy_of_call
+    from workers.gpu import Gpu, gpu_of
     from workers.latency import Calibration, PairedLatency, PairedSamples, calibrate, measure_pair
+    from workers.memory import MemoryMeter, memory_meter
     from workers.protocol import (
         Completion,
         Evaluator,
         EvaluatorFactory,
         Failure,
         FailureReason,
+        HeadLostError,
         Lane,
         LaneName,
+        PlacementError,
         Pool,
         PoolError,
         Task,
@@ -31,15 +36,20 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "device": ("DeviceFingerprint", "fingerprint"),
+    "energy": ("EnergyCounter", "energy_counter", "energy_of_call"),
+    "gpu": ("Gpu", "gpu_of"),
     "latency": ("Calibration", "PairedLatency", "PairedSamples", "calibrate", "measure_pair"),
+    "memory": ("MemoryMeter", "memory_meter"),
     "protocol": (
         "Completion",
         "Evaluator",
         "EvaluatorFactory",
         "Failure",
         "FailureReason",
+        "HeadLostError",
         "Lane",
         "LaneName",
+        "PlacementError",
         "Pool",
         "PoolError",
         "Task",
@@ -58,17 +68,22 @@ __all__ = [
     "CpuTimer",
     "CudaTimer",
     "DeviceFingerprint",
+    "EnergyCounter",
     "Evaluator",
     "EvaluatorFactory",
     "Failure",
     "FailureReason",
     "FileRegion",
     "FileStamp",
+    "Gpu",
+    "HeadLostError",
     "Lane",
     "LaneName",
     "LatencyProtocol",
+    "MemoryMeter",
     "PairedLatency",
     "PairedSamples",
+    "PlacementError",
     "Pool",
     "PoolError",
     "RayPool",
@@ -77,9 +92,13 @@ __all__ = [
     "Task",
     "Timer",
     "calibrate",
+    "energy_counter",
+    "energy_of_call",
     "fingerprint",
+    "gpu_of",
     "mapped",
     "measure_pair",
+    "memory_meter",
     "timer_for",
 ]
 

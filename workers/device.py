@@ -7,8 +7,10 @@ import importlib.metadata
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 _CPUINFO = Path("/proc/cpuinfo")
 # Instruction sets that change how fast matrix products run, under their Linux names.
@@ -32,6 +34,7 @@ class DeviceFingerprint:
         python: major and minor version.
         torch: its version with the build tag, or "none".
         threads: intra-op threads that the measurement uses.
+        runtime: name and version of the runtime, empty for torch itself.
     """
 
     device: str
@@ -45,6 +48,7 @@ class DeviceFingerprint:
     python: str
     torch: str
     threads: int
+    runtime: str = ""
 
     @property
     def id(self) -> str:
@@ -52,15 +56,28 @@ class DeviceFingerprint:
 
         The exact size of the memory changes with the kernel's reserve, on the same machine.
         """
-        fields = asdict(self) | {"memory_bytes": round(self.memory_bytes / 2**30)}
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+        record = asdict(self) | {"memory_bytes": round(self.memory_bytes / 2**30)}
+        if not self.runtime:
+            del record["runtime"]  # devices were told apart without it before there was a choice
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> DeviceFingerprint | None:
+        """Read what was stored as a dict, maybe with other facts beside it; None unless all is there."""
+        names = [field.name for field in fields(DeviceFingerprint)]
+        known = {name: record[name] for name in names if name in record}
+        known = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+        known.setdefault("runtime", "")
+        return DeviceFingerprint(**known) if len(known) == len(names) else None
 
 
-def fingerprint(device: str = "cpu", *, threads: int = 1) -> DeviceFingerprint:
+def fingerprint(device: str = "cpu", *, threads: int = 1, runtime: str = "") -> DeviceFingerprint:
     """Describe the device that this process runs on.
 
     Args:
         device: a torch device; torch is loaded only for `cuda`.
+        threads: as of `DeviceFingerprint`.
+        runtime: as of `DeviceFingerprint`.
 
     Raises:
         ValueError: the device is of another type, or there is no GPU.
@@ -81,6 +98,7 @@ def fingerprint(device: str = "cpu", *, threads: int = 1) -> DeviceFingerprint:
         python=".".join(platform.python_version_tuple()[:2]),
         torch=_torch_version(),
         threads=threads,
+        runtime=runtime,
     )
 
 

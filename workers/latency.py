@@ -51,23 +51,31 @@ class PairedLatency:
     """A candidate's latency as a multiple of the reference's.
 
     Attributes:
-        ratio: median over the pairs of candidate wall time ÷ reference wall time, with its interval.
+        ratio: the figure to rank by, with its interval: `wall_ratio`, or `cpu_ratio` where `is_cpu_ratio`.
+        wall_ratio: median over the pairs of candidate wall time ÷ reference wall time.
         cpu_ratio: the same of CPU time, or None on a device without such a clock.
+        is_cpu_ratio: others took the processor from work of one thread. Then CPU time is what wall time would
+            be without them, and its ratio scatters several times less.
         candidate_p90_ms: None with fewer than 64 samples, or when calls are so short that a sample averages
             several of them.
         candidate_p99_ms: likewise, with fewer than 662 samples.
         cpu_share: share of the processor time wanted that was obtained; None on a GPU.
         psi: share of the time in which some task of the machine waited for a processor; None if unknown.
         converged: whether the precision asked for was reached in time.
-        flag: `contended` when others took the processor: do not rank by it; `noisy` when not converged.
+        flag: `contended` when others took the processor: rank by it only if its interval is narrow; `noisy`
+            when not converged.
     """
 
     ratio: float
     ratio_low: float
     ratio_high: float
+    wall_ratio: float
+    wall_ratio_low: float
+    wall_ratio_high: float
     cpu_ratio: float | None
     cpu_ratio_low: float | None
     cpu_ratio_high: float | None
+    is_cpu_ratio: bool
     candidate_p50_ms: float
     reference_p50_ms: float
     candidate_p90_ms: float | None
@@ -124,26 +132,30 @@ def measure_pair(
     models. `timer` defaults to that of the processor.
     """
 
-    def ratio(wall: np.ndarray) -> Interval:
-        return median_interval(wall[:, 0] / wall[:, 1], protocol.confidence)
-
     timer = timer or timer_for("cpu")
+    ratios = _Ratios(protocol, timer)
     rounds = take_rounds(
         (candidate, reference),
         protocol=protocol,
         timer=timer,
-        statistic=ratio,
+        statistic=ratios.primary,
         absolute_precision=protocol.absolute_precision,
+        patience=protocol.patience,
     )
-    wall, cpu = ratio(rounds.wall_ms), _cpu_ratio(rounds.cpu_ms, protocol)
+    samples = np.stack([rounds.wall_ms, rounds.cpu_ms], axis=-1)
+    primary, wall, cpu = ratios.primary(samples), ratios.wall(samples), ratios.cpu(samples)
     is_single_call = rounds.calls[0] == 1
     return PairedLatency(
-        ratio=wall.estimate,
-        ratio_low=wall.low,
-        ratio_high=wall.high,
+        ratio=primary.estimate,
+        ratio_low=primary.low,
+        ratio_high=primary.high,
+        wall_ratio=wall.estimate,
+        wall_ratio_low=wall.low,
+        wall_ratio_high=wall.high,
         cpu_ratio=None if cpu is None else cpu.estimate,
         cpu_ratio_low=None if cpu is None else cpu.low,
         cpu_ratio_high=None if cpu is None else cpu.high,
+        is_cpu_ratio=ratios.are_disturbed(samples),
         candidate_p50_ms=float(np.median(rounds.wall_ms[:, 0])),
         reference_p50_ms=float(np.median(rounds.wall_ms[:, 1])),
         candidate_p90_ms=_tail(rounds.wall_ms[:, 0], 90, _MIN_SAMPLES_P90) if is_single_call else None,
@@ -165,8 +177,8 @@ def calibrate(
 ) -> Calibration:
     """Time the reference alone, again while others take the processor, at most three times."""
 
-    def median(wall: np.ndarray) -> Interval:
-        return median_interval(wall[:, 0], protocol.confidence)
+    def median(samples: np.ndarray) -> Interval:
+        return median_interval(samples[:, 0, 0], protocol.confidence)
 
     timer = timer or timer_for("cpu")
     windows: list[Rounds] = []
@@ -175,7 +187,7 @@ def calibrate(
         if _flag(windows[-1], protocol) != "contended":
             break
     best = max(windows, key=lambda window: window.cpu_share or 0.0)
-    interval = median(best.wall_ms)
+    interval = median(best.wall_ms[:, :, None])
     return Calibration(
         reference_ms=interval.estimate,
         reference_low_ms=interval.low,
@@ -188,11 +200,32 @@ def calibrate(
     )
 
 
-def _cpu_ratio(cpu_ms: np.ndarray, protocol: LatencyProtocol) -> Interval | None:
-    """Return the interval of the CPU-time ratio, or None when the clock is too coarse or missing."""
-    if not np.all(cpu_ms > 0):
-        return None
-    return median_interval(cpu_ms[:, 0] / cpu_ms[:, 1], protocol.confidence)
+@dataclass(frozen=True)
+class _Ratios:
+    """Ratios of pairs of samples `(rounds, 2, wall and CPU)`, and by which clock to rank."""
+
+    protocol: LatencyProtocol
+    timer: Timer
+
+    def wall(self, samples: np.ndarray) -> Interval:
+        return self._median(samples[:, :, 0])
+
+    def cpu(self, samples: np.ndarray) -> Interval | None:
+        """None when the clock is too coarse or missing."""
+        return self._median(samples[:, :, 1]) if np.all(samples[:, :, 1] > 0) else None
+
+    def primary(self, samples: np.ndarray) -> Interval:
+        cpu = self.cpu(samples) if self.are_disturbed(samples) else None
+        return self.wall(samples) if cpu is None else cpu
+
+    def are_disturbed(self, samples: np.ndarray) -> bool:
+        """Whether work of one thread, timed by both clocks, lacked the processor."""
+        wall, cpu = samples[:, :, 0], samples[:, :, 1]
+        is_timed = self.timer.is_one_thread and bool(np.all(cpu > 0))
+        return is_timed and bool(cpu.sum() < self.protocol.min_cpu_share * wall.sum())
+
+    def _median(self, times: np.ndarray) -> Interval:
+        return median_interval(times[:, 0] / times[:, 1], self.protocol.confidence)
 
 
 def _tail(values: np.ndarray, percent: int, min_samples: int) -> float | None:

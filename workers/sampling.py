@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -35,6 +35,8 @@ class LatencyProtocol:
         absolute_precision: half width of a ratio to the reference at which sampling ends whatever the ratio:
             a shape of 2 % of the reference need not be known to 0.02 %.
         max_seconds: wall time after which sampling ends whatever the precision.
+        patience: times `max_seconds` that a pair may last where others take the processor: then it ends when
+            processor time of its own reaches `max_seconds`.
         min_sample_s: shorter calls are repeated until a sample lasts about so long.
         min_cpu_share: share of the processor below which a measurement counts as contended.
     """
@@ -45,6 +47,7 @@ class LatencyProtocol:
     relative_precision: float = 0.01
     absolute_precision: float = 0.0025
     max_seconds: float = 3.0
+    patience: float = 6.0
     confidence: float = 0.95
     min_sample_s: float = 0.002
     min_cpu_share: float = 0.95
@@ -56,6 +59,8 @@ class LatencyProtocol:
         for name in ("min_pairs", "relative_precision", "max_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if not self.patience >= 1:
+            raise ValueError(f"patience is {self.patience}; it must be 1 or more")
         for name in ("confidence", "min_cpu_share"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
@@ -90,6 +95,7 @@ def take_rounds(
     timer: Timer,
     statistic: Statistic,
     absolute_precision: float = 0.0,
+    patience: float = 1.0,
 ) -> Rounds:
     """Time the functions in turn, each round in the reverse order of the last, until `statistic` is precise.
 
@@ -97,18 +103,20 @@ def take_rounds(
     it lies, hardly changes its coverage. Source: Chow and Robbins 1965.
 
     Args:
-        statistic: of wall times `(rounds, functions)`.
+        statistic: of wall and CPU nanoseconds a call, `(rounds, functions, 2)`.
         absolute_precision: half width of the statistic that is enough whatever its value.
+        patience: see `LatencyProtocol`.
     """
 
     def is_precise(samples: np.ndarray) -> bool:
-        interval = statistic(samples[:, :, 0])
+        interval = statistic(samples)
         return interval.is_within(protocol.relative_precision, absolute_precision)
 
     with _garbage_collector_off():
         calls = tuple(_warm_up(function, protocol, timer) for function in functions)
         started, waited, pressure = timer.now_ns(), timer.waited_ns(), pressure_us()
-        samples, converged = _sample(functions, calls, protocol=protocol, timer=timer, is_precise=is_precise)
+        budget = _Budget(protocol, timer, patience)
+        samples, converged = _sample(functions, calls, budget, is_precise=is_precise)
         seconds = (timer.now_ns() - started) / 1e9
     total = Timing(*(samples * np.array(calls)[:, None]).sum(axis=(0, 1)))
     return Rounds(
@@ -122,21 +130,44 @@ def take_rounds(
     )
 
 
+class _Budget:
+    """Time for sampling: wall time or, where others take the processor, what is obtained of it."""
+
+    def __init__(self, protocol: LatencyProtocol, timer: Timer, patience: float) -> None:
+        self.protocol, self.timer, self._patience = protocol, timer, patience
+        self._started, self._waited = timer.now_ns(), timer.waited_ns()
+        self._cpu_ns = 0.0
+
+    def spend(self, timings: Iterable[Timing]) -> None:
+        """Count what a round took."""
+        self._cpu_ns += sum(timing.cpu_ns for timing in timings)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether another round may begin."""
+        elapsed, limit = self.timer.now_ns() - self._started, self.protocol.max_seconds * 1e9
+        if elapsed < limit or elapsed >= self._patience * limit:
+            return elapsed < limit
+        waited = _difference(self.timer.waited_ns(), self._waited)
+        share = self.timer.cpu_share(Timing(wall_ns=elapsed, cpu_ns=self._cpu_ns), waited)
+        return share is not None and share < self.protocol.min_cpu_share and share * elapsed < limit
+
+
 def _sample(
     functions: Sequence[Callable[[], object]],
     calls: Sequence[int],
+    budget: _Budget,
     *,
-    protocol: LatencyProtocol,
-    timer: Timer,
     is_precise: Callable[[np.ndarray], bool],
 ) -> tuple[np.ndarray, bool]:
     """Return nanoseconds a call `(rounds, functions, wall and CPU)` and whether they are precise enough."""
-    give_up = timer.now_ns() + protocol.max_seconds * 1e9
+    protocol, timer = budget.protocol, budget.timer
     order = list(range(len(functions)))
     rounds: list[list[Timing]] = []
     next_check = protocol.min_pairs
-    while len(rounds) < _MIN_ROUNDS or timer.now_ns() < give_up:
+    while len(rounds) < _MIN_ROUNDS or budget.is_left:
         timings = {index: timer.time(functions[index], calls[index]) for index in order}
+        budget.spend(timings.values())
         rounds.append([timings[index] for index in range(len(functions))])
         order.reverse()
         if len(rounds) < next_check:

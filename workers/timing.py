@@ -21,6 +21,11 @@ class Timing(NamedTuple):
 class Timer(Protocol):
     """Times calls on one device."""
 
+    @property
+    def is_one_thread(self) -> bool:
+        """Whether work is one processor thread's: its CPU time is what wall time would be without others."""
+        ...
+
     def now_ns(self) -> int:
         """Return monotonic wall time."""
         ...
@@ -51,6 +56,11 @@ class CpuTimer:
     wall: Callable[[], int] = time.perf_counter_ns
     cpu: Callable[[], int] | None = None
     waited: Callable[[], int | None] = run_delay_ns
+
+    @property
+    def is_one_thread(self) -> bool:
+        """See `Timer.is_one_thread`."""
+        return self.threads == 1
 
     def now_ns(self) -> int:
         """See `Timer.now_ns`."""
@@ -84,6 +94,7 @@ class CudaTimer:
     """
 
     device: str = "cuda"
+    is_one_thread: bool = False
 
     def now_ns(self) -> int:
         """See `Timer.now_ns`."""

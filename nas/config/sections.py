@@ -269,14 +269,33 @@ class TargetSection(Section):
     """The device that latency is measured on, and the workload that is timed."""
 
     name: Text = Field(default="local", description="name that reports show")
-    backend: Literal["torch"] = Field(default="torch", description="runtime that executes the sub-network")
+    backend: Literal["torch", "torch_compile", "onnxruntime", "openvino"] = Field(
+        default="torch", description="runtime that executes the sub-network; torch is eager"
+    )
     device: Annotated[Text, AfterValidator(_check_device)] = Field(
         default="cpu", description="torch device: cpu, cuda or cuda:N"
     )
     dtype: DType = Field(default="float32", description="number format of weights and activations")
     batch_size: int = Field(default=1, ge=1, le=65_536, description="sequences a call")
-    sequence_length: int = Field(default=128, ge=1, le=1_000_000, description="tokens a sequence")
+    sequence_length: int = Field(
+        default=128,
+        ge=1,
+        le=1_000_000,
+        description="tokens a sequence; of the prompt, where tokens are generated",
+    )
     threads: int = Field(default=1, ge=1, le=1024, description="CPU threads of one call")
+    decode_length: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="tokens that a causal model generates; 0 times one forward pass",
+    )
+    labels: dict[Text, Text] = Field(
+        default={}, max_length=32, description="labels of the Ray node to measure on, e.g. {device: edge}"
+    )
+    device_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = Field(
+        default=None, description="fingerprint of a device whose measurements were imported; null measures"
+    )
 
 
 class WorkersSection(Section):

@@ -94,12 +94,15 @@ evaluation:
 
 target:                       # the device that latency is measured on; `target: null` measures none
   name: local
-  backend: torch
+  backend: torch              # torch (eager), torch_compile, onnxruntime or openvino: see docs/latency.md
   device: cpu                 # cpu, cuda or cuda:N
   dtype: float32              # float32, bfloat16 or float16
   batch_size: 1
   sequence_length: 128
   threads: 1                  # CPU threads of one call
+  decode_length: 0            # tokens that a causal model generates after the sequence; 0: one forward pass
+  labels: {}                  # of the Ray node to measure on, e.g. {device: edge}; empty for any node
+  device_id: null             # of a device whose measurements were imported (docs/targets.md); null measures
 
 objectives: [max accuracy, min latency_ms]
 

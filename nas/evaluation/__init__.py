@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nas.evaluation.dataset import DatasetEvaluator
     from nas.evaluation.evaluator import Evaluator, Quality
     from nas.evaluation.latency import LatencyEvaluation, LatencyResult, shape_key
+    from nas.evaluation.latency_worker import LatencyWorker
     from nas.evaluation.lm_eval import LmEvalEvaluator, evaluate_folder, evaluate_model
     from nas.evaluation.outcome import Outcome
     from nas.evaluation.score import ScoreEvaluator, checked_metrics
@@ -21,6 +22,7 @@ _MODULES = {
     "nas.evaluation.dataset": ("DatasetEvaluator",),
     "nas.evaluation.evaluator": ("Evaluator", "Quality"),
     "nas.evaluation.latency": ("LatencyEvaluation", "LatencyResult", "shape_key"),
+    "nas.evaluation.latency_worker": ("LatencyWorker",),
     "nas.evaluation.lm_eval": ("LmEvalEvaluator", "evaluate_folder", "evaluate_model"),
     "nas.evaluation.outcome": ("Outcome",),
     "nas.evaluation.score": ("ScoreEvaluator", "checked_metrics"),
@@ -33,6 +35,7 @@ __all__ = [
     "Evaluator",
     "LatencyEvaluation",
     "LatencyResult",
+    "LatencyWorker",
     "LmEvalEvaluator",
     "Outcome",
     "Quality",

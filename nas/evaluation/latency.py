@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import torch
 
-from nas.evaluation.skeleton import Skeleton, random_model
+from nas.evaluation.runtimes.availability import check_available
+from nas.evaluation.skeleton import Skeleton
 from nas.evaluation.target import Target
-from nas.families import family_of, random_inputs
 from search_spaces import ModelShape, SubnetConfig
 from search_spaces.units import count
-from workers import CpuTimer, EvaluatorFactory, LatencyProtocol, Timer, calibrate, measure_pair, timer_for
+from workers import Evaluator, EvaluatorFactory, LatencyProtocol
 
-#: A disturbed measurement is still ranked if its ratio is known this well, as a share of it or of the full
-#: model: pairs are disturbed alike.
+#: A noisy measurement is still ranked if its ratio is known this well, as a share of it or of the full model:
+#: pairs are disturbed alike.
 USABLE_PRECISION: Final = 0.05
 USABLE_HALF_WIDTH: Final = 0.005
+#: The same of one that others took the processor from, whose interval is all that vouches for it.
+CONTENDED_PRECISION: Final = 0.02
+CONTENDED_HALF_WIDTH: Final = 0.0025
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,11 @@ class LatencyResult:
     """What a worker measured.
 
     Attributes:
-        statistics: figures by name; `ratio` with its interval, or `reference_ms` of a calibration.
+        statistics: figures by name; `ratio` with its interval, or `reference_ms` of a calibration. What a
+            device cannot tell, such as energy, is not there. See docs/latency.md.
         samples: raw samples of the pairs; of a calibration, the full model's with itself.
         flag: `ok`, `noisy` (interval wider than asked for) or `contended` (others took the processor).
-        device: fingerprint of where it ran.
+        device: fingerprint of where it ran; of a GPU also its clocks and the like, `before` and `after`.
     """
 
     statistics: Mapping[str, float]
@@ -47,11 +49,14 @@ class LatencyResult:
 
     @property
     def is_usable(self) -> bool:
-        """Whether a ratio is known well enough to be ranked, whatever the flag."""
-        if "ratio" not in self.statistics:
-            return True
-        return half_width(self.statistics) <= max(
-            USABLE_PRECISION * self.statistics["ratio"], USABLE_HALF_WIDTH
+        """Whether a ratio is known well enough to be ranked, better so if it is contended."""
+        figures, relative, absolute = self.statistics, USABLE_PRECISION, USABLE_HALF_WIDTH
+        if self.flag == "contended":
+            relative, absolute = CONTENDED_PRECISION, CONTENDED_HALF_WIDTH
+        return all(
+            half_width(figures, name) <= max(relative * figures[name], absolute)
+            for name in ("ratio", "prefill_ratio")
+            if name in figures
         )
 
 
@@ -63,13 +68,21 @@ class LatencyEvaluation:
     protocol: LatencyProtocol = field(default_factory=LatencyProtocol)
 
     def factory(self, skeleton: Skeleton) -> EvaluatorFactory:
-        """What the lane's worker is built with; its payload is a sub-network's JSON, or None to calibrate."""
+        """What the lane's worker is built with; its payload is a sub-network's JSON, or None to calibrate.
+
+        Raises:
+            ConfigError: the model cannot do what the target times.
+            TargetUnavailableError: this machine is the target and lacks its runtime.
+        """
+        self.target.check_task(skeleton.task)
+        if not self.target.labels:  # else it is another machine that needs the runtime
+            check_available(self.target)
         return _LatencyFactory(self, skeleton)
 
 
-def half_width(statistics: Mapping[str, float]) -> float:
+def half_width(statistics: Mapping[str, float], name: str = "ratio") -> float:
     """Half the interval of a measured ratio."""
-    return (statistics["ratio_high"] - statistics["ratio_low"]) / 2
+    return (statistics[f"{name}_high"] - statistics[f"{name}_low"]) / 2
 
 
 def shape_key(shape: ModelShape, config: SubnetConfig) -> str:
@@ -97,96 +110,8 @@ class _LatencyFactory:
     evaluation: LatencyEvaluation
     skeleton: Skeleton
 
-    def __call__(self, arrays: Mapping[str, np.ndarray]) -> _LatencyWorker:
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> Evaluator:
+        from nas.evaluation.latency_worker import LatencyWorker
+
         del arrays  # latency does not depend on weights
-        return _LatencyWorker(self.evaluation, self.skeleton)
-
-
-class _LatencyWorker:
-    """Lives in the latency lane's worker: the full model with random weights, made once."""
-
-    def __init__(self, evaluation: LatencyEvaluation, skeleton: Skeleton) -> None:
-        self._evaluation = evaluation
-        self._skeleton = skeleton
-        target = evaluation.target
-        self._device = asdict(target.fingerprint())
-        self._inputs = _inputs(skeleton, target)
-        self._reference = self._forward(None)
-        self._timer = _timer(target)
-
-    def __call__(self, payload: Mapping[str, Any] | None) -> LatencyResult:
-        with _intra_op_threads(self._evaluation.target):
-            return self._calibrate() if payload is None else self._compare(SubnetConfig.from_json(payload))
-
-    def _calibrate(self) -> LatencyResult:
-        """Time the full model alone, and then beside itself: that gives its CPU time by the same clock."""
-        protocol = self._evaluation.protocol
-        calibration = calibrate(self._reference, protocol, timer=self._timer)
-        statistics = {
-            "reference_ms": calibration.reference_ms,
-            "reference_low_ms": calibration.reference_low_ms,
-            "reference_high_ms": calibration.reference_high_ms,
-            "num_samples": float(calibration.num_samples),
-            "seconds": calibration.seconds,
-        }
-        if calibration.cpu_share is not None:
-            statistics["cpu_share"] = calibration.cpu_share
-        pair = measure_pair(self._reference, self._reference, protocol, timer=self._timer)
-        return self._result(statistics, pair.samples.to_bytes(), calibration.flag)
-
-    def _compare(self, config: SubnetConfig) -> LatencyResult:
-        pair = measure_pair(
-            self._forward(config), self._reference, self._evaluation.protocol, timer=self._timer
-        )
-        return self._result(pair.statistics(), pair.samples.to_bytes(), pair.flag)
-
-    def _result(self, statistics: Mapping[str, float], samples: bytes, flag: str) -> LatencyResult:
-        return LatencyResult(statistics=statistics, samples=samples, flag=flag, device=self._device)
-
-    def _forward(self, config: SubnetConfig | None) -> Callable[[], object]:
-        """One forward pass of a sub-network with random weights; the full model for None."""
-        target = self._evaluation.target
-        shape_of_full = _full_config(self._skeleton)
-        model = random_model(
-            self._skeleton, config or shape_of_full, dtype=getattr(torch, target.dtype), device=target.device
-        )
-        inputs = self._inputs
-
-        def forward() -> object:
-            with torch.inference_mode():
-                return model(**inputs)
-
-        return forward
-
-
-def _timer(target: Target) -> Timer:
-    return CpuTimer(threads=target.threads) if target.device == "cpu" else timer_for(target.device)
-
-
-@contextmanager
-def _intra_op_threads(target: Target) -> Iterator[None]:
-    """As many threads of torch as the target has, in this process, for the length of the block."""
-    if target.device != "cpu":
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(target.threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _full_config(skeleton: Skeleton) -> SubnetConfig:
-    module = skeleton.module
-    return SubnetConfig.full(family_of(module.config.model_type).describe(module))
-
-
-def _inputs(skeleton: Skeleton, target: Target) -> dict[str, torch.Tensor]:
-    """Random inputs of the target's size, on its device."""
-    inputs = random_inputs(skeleton.module, target.batch_size, target.sequence_length)
-    dtype = getattr(torch, target.dtype)
-    return {
-        name: tensor.to(target.device, dtype if tensor.is_floating_point() else None)
-        for name, tensor in inputs.items()
-    }
+        return LatencyWorker(self.evaluation, self.skeleton)

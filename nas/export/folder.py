@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from transformers import PreTrainedModel
 
+from nas.conversion import Runtime
 from nas.errors import ConfigError, ExportVerificationError
 from nas.export.card import model_card
 from nas.export.checksums import SUMS, file_names, write_sums
@@ -24,7 +25,7 @@ from nas.export.heads import auto_class_for
 from nas.export.modelling import modelling_name, modelling_source
 from nas.export.record import RECORD, build_record, write_record
 from nas.export.reference import Reference, reference_of
-from nas.export.runtimes import Runtime, runtimes_of, write_runtime
+from nas.export.runtimes import runtimes_of, write_runtime
 from nas.export.source_files import copy_processor_files
 from nas.supernet import Supernet
 from nas.supernet.checkpoint import file_sha256, new_folder, recover

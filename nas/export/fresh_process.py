@@ -16,9 +16,9 @@ from typing import Any, Final
 import torch
 from safetensors.torch import load_file
 
+from nas.conversion import Runtime
 from nas.errors import ExportVerificationError
 from nas.export.reference import REFERENCE, RUNTIME_TOLERANCE, TOLERANCE, Reference
-from nas.export.runtimes import Runtime
 
 TIMEOUT_S: Final = 900
 #: The rest of the environment stays out: it may hold secrets, and modelling code is about to run.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 from pathlib import Path
 
@@ -69,3 +70,21 @@ def test_threads_are_those_of_the_measurement() -> None:
 def test_refuses_an_unknown_device() -> None:
     with pytest.raises(ValueError, match="'tpu'"):
         fingerprint("tpu")
+
+
+def test_a_stored_fingerprint_has_the_same_id_whatever_stands_beside_it() -> None:
+    found = fingerprint(runtime="openvino 2026.4.1")
+    stored = json.loads(json.dumps({**dataclasses.asdict(found), "before": {"power_w": 3.5}}))
+    assert DeviceFingerprint.from_record(stored) == found
+
+
+def test_a_fingerprint_from_before_there_were_runtimes_has_the_same_id() -> None:
+    stored = dataclasses.asdict(fingerprint())
+    del stored["runtime"]
+    read = DeviceFingerprint.from_record(stored)
+    assert read is not None
+    assert read.id == fingerprint().id
+
+
+def test_a_record_of_something_else_is_no_fingerprint() -> None:
+    assert DeviceFingerprint.from_record({"cpu": "scripted"}) is None

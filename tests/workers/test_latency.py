@@ -254,3 +254,61 @@ def test_calibration_tries_again_while_contended_and_keeps_the_quietest_window()
 def test_a_protocol_out_of_range_is_refused_by_name(field_name: str, value: float) -> None:
     with pytest.raises(ValueError, match=field_name):
         LatencyProtocol(**{field_name: value})  # type: ignore[arg-type]
+
+
+def test_ranks_by_processor_time_where_others_take_the_processor_from_one_thread() -> None:
+    machine, generator = Machine(share=0.5), np.random.default_rng(0)
+
+    def work(milliseconds: float) -> Callable[[], object]:
+        call = machine.work("x", milliseconds)
+
+        def run() -> None:
+            call()
+            machine.wall += 1e6 * float(generator.exponential(20))
+
+        return run
+
+    found = measure_pair(work(6.0), work(8.0), PROTOCOL, timer=machine.timer())
+    assert (found.flag, found.is_cpu_ratio) == ("contended", True)
+    assert (found.ratio, found.ratio_low, found.ratio_high) == (0.75, 0.75, 0.75)
+    assert found.wall_ratio_high - found.wall_ratio_low > 0.1
+
+
+def test_ranks_by_wall_time_where_nobody_takes_the_processor() -> None:
+    machine = Machine(share=0.99)
+    found = measure_pair(machine.work("a", 6.0), machine.work("b", 8.0), PROTOCOL, timer=machine.timer())
+    assert (found.is_cpu_ratio, found.ratio) == (False, found.wall_ratio)
+
+
+def test_ranks_by_wall_time_where_processor_time_is_that_of_several_threads() -> None:
+    machine = Machine(share=0.5)
+    found = measure_pair(
+        machine.work("a", 6.0), machine.work("b", 8.0), PROTOCOL, timer=machine.timer(threads=2)
+    )
+    assert found.is_cpu_ratio is False
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(1.0, 2.0), (0.5, 4.0), (0.1, 12.0)])
+def test_a_pair_gets_its_time_of_the_processor_but_waits_no_longer_than_its_patience(
+    share: float, seconds: float
+) -> None:
+    machine = noisy_machine(2, 0.5)
+    machine.share = share
+    protocol = replace(PROTOCOL, max_seconds=2.0, patience=6.0, relative_precision=1e-6, absolute_precision=0)
+    found = measure_pair(machine.work("a", 6.0), machine.work("b", 8.0), protocol, timer=machine.timer())
+    # The last pair began in time; at a tenth of the processor one takes up to a second.
+    assert seconds <= found.seconds < seconds + 1.5
+
+
+def test_a_calibration_does_not_wait_for_a_processor_that_others_take() -> None:
+    machine = noisy_machine(2, 0.5)
+    machine.share = 0.1
+    protocol = replace(PROTOCOL, max_seconds=2.0, relative_precision=1e-6)
+    found = calibrate(machine.work("a", 6.0), protocol, timer=machine.timer())
+    assert found.attempts == 3
+    assert found.seconds < 3 * 2.5
+
+
+def test_patience_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"patience is 0\.5; it must be 1 or more"):
+        LatencyProtocol(patience=0.5)

@@ -71,3 +71,37 @@ def test_is_contended_beside_two_busy_neighbours_for_each_processor() -> None:
     assert found.flag == "contended"
     assert found.cpu_share is not None
     assert found.cpu_share < 0.8  # a fair scheduler gives a third
+
+
+@pytest.fixture
+def shared_core() -> Iterator[None]:
+    """This thread and two busy neighbours on one core."""
+    before = os.sched_getaffinity(0)
+    core = {max(before)}
+    os.sched_setaffinity(0, core)
+    neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    yield
+    for neighbour in neighbours:
+        neighbour.kill()
+    for neighbour in neighbours:
+        neighbour.wait()
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin threads to cores")
+@pytest.mark.usefixtures("shared_core")
+def test_is_contended_beside_two_neighbours_on_its_core_every_time_of_five() -> None:
+    protocol = LatencyProtocol(warmup_s=0.02, max_seconds=0.5, patience=2.0)
+    found = [measure_pair(product(512), product(256), protocol) for _ in range(5)]
+    assert [one.flag for one in found] == ["contended"] * 5
+    assert all(one.is_cpu_ratio and one.ratio == one.cpu_ratio for one in found)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin threads to cores")
+@pytest.mark.usefixtures("shared_core")
+def test_more_work_takes_longer_beside_two_neighbours_on_its_core() -> None:
+    found = measure_pair(product(512), product(256), LatencyProtocol(warmup_s=0.02, max_seconds=0.5))
+    # Eight times the multiplications; caches and call overhead may hide most of the factor but never all.
+    assert found.ratio_low > 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import threading
 import time
@@ -139,3 +140,13 @@ def test_refuses_to_join_a_cluster_without_token_authentication(
 def test_refuses_a_ray_client_address() -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
         RayPool(address="ray://127.0.0.1:10001")
+
+
+def test_says_at_once_that_nothing_answers_at_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    pool = RayPool(address=f"127.0.0.1:{port}")
+    with pytest.raises(PoolError, match=f"nothing answers at 127.0.0.1:{port}"):
+        pool.start({"quality": Lane(factory=lambda arrays: lambda payload: payload, num_workers=1)}, {})

@@ -92,7 +92,7 @@ def test_every_pair_is_kept(smaller: LatencyResult) -> None:
     samples = PairedSamples.from_bytes(smaller.samples)
     assert len(samples.candidate_wall_ms) == smaller.statistics["num_pairs"] >= FAST.min_pairs
     ratios = samples.candidate_wall_ms / samples.reference_wall_ms
-    assert float(np.median(ratios)) == pytest.approx(smaller.statistics["ratio"], rel=1e-4)
+    assert float(np.median(ratios)) == pytest.approx(smaller.statistics["wall_ratio"], rel=1e-4)
 
 
 def test_the_device_is_noted(smaller: LatencyResult) -> None:
@@ -119,9 +119,19 @@ def test_measuring_leaves_torchs_threads_as_they_were(supernet: Supernet) -> Non
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize(("half_width", "is_usable"), [(0.04, True), (0.06, False)])
-def test_a_ratio_is_usable_within_five_percent_whatever_the_flag(half_width: float, is_usable: bool) -> None:
+@pytest.mark.parametrize(
+    ("flag", "half_width", "is_usable"),
+    [
+        ("ok", 0.04, True),
+        ("noisy", 0.04, True),
+        ("noisy", 0.06, False),
+        ("contended", 0.019, True),
+        ("contended", 0.021, False),
+    ],
+)
+def test_a_ratio_is_usable_within_five_percent_and_within_two_where_others_took_the_processor(
+    flag: str, half_width: float, is_usable: bool
+) -> None:
     figures = {"ratio": 0.5, "ratio_low": 0.5 * (1 - half_width), "ratio_high": 0.5 * (1 + half_width)}
-    for flag in ("ok", "noisy", "contended"):
-        result = LatencyResult(statistics=figures, samples=b"", flag=flag, device={})
-        assert result.is_usable is is_usable
+    result = LatencyResult(statistics=figures, samples=b"", flag=flag, device={})
+    assert result.is_usable is is_usable

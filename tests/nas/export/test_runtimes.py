@@ -107,9 +107,9 @@ def test_an_architecture_that_cannot_be_converted_leaves_no_folder(
 
 
 def runtimes_table():
-    from nas.export import runtimes
+    from nas.conversion import WRITERS
 
-    return runtimes._WRITERS
+    return WRITERS
 
 
 def test_an_unknown_format_is_refused_with_those_that_are_known():
