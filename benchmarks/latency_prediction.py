@@ -30,11 +30,17 @@ _HEADER: Final = (
 
 
 class Truth(NamedTuple):
-    """Unseen sub-networks and their ratios; `rounds` has each measurement `(rounds, shapes)`."""
+    """Unseen sub-networks and their ratios.
+
+    Attributes:
+        rounds: each measurement, `(rounds, shapes)`.
+        half_widths: half of each one's interval, as a share of it, `(rounds, shapes)`.
+    """
 
     configs: list[SubnetConfig]
     ratios: np.ndarray
     rounds: np.ndarray
+    half_widths: np.ndarray
 
 
 def main(arguments: list[str]) -> None:
@@ -50,7 +56,8 @@ def main(arguments: list[str]) -> None:
         f"\nall-MiniLM-L6-v2, {given.space} space, {given.length} tokens, {len(truth.configs)} unseen "
         f"sub-networks at {truth.ratios.min():.3f} to {truth.ratios.max():.3f} of the full model, "
         f"{given.rounds} rounds of up to {given.max_seconds:g} s each; "
-        f"{_disturbed(known)} of the calibration disturbed\n"
+        f"{_disturbed(known)} of the calibration contended; the unseen are known to "
+        f"± {truth.half_widths.mean():.1%} in a round\n"
     )
     print(_HEADER)
     for number in sorted({min(20, len(known)), len(known)}):
@@ -78,14 +85,21 @@ def _truth(timer: ShapeTimer, space: SearchSpace, given: argparse.Namespace) -> 
     configs = [space.sample(generator) for _ in range(given.unseen)]
     rounds = [_measured(timer, f"unseen/{number}", configs) for number in range(given.rounds)]
     ratios = [_pooled([measured[place] for measured in rounds]) for place in range(len(configs))]
-    each = [[one.figure("ratio") for one in measured] for measured in rounds]
-    return Truth(configs=configs, ratios=np.array(ratios), rounds=np.array(each))
+    each = np.array([[one.figure("ratio") for one in measured] for measured in rounds])
+    widths = np.array([[half_width(one.result.statistics) for one in measured] for measured in rounds])
+    return Truth(configs=configs, ratios=np.array(ratios), rounds=each, half_widths=widths / each)
 
 
 def _pooled(measured: Sequence[Measured]) -> float:
-    samples = [one.samples for one in measured]
-    pairs = np.concatenate([one.candidate_wall_ms / one.reference_wall_ms for one in samples])
-    return median_interval(pairs, 0.95).estimate
+    return median_interval(np.concatenate([_pairs(one) for one in measured]), 0.95).estimate
+
+
+def _pairs(measured: Measured) -> np.ndarray:
+    """Ratios by the clock that the protocol ranks by."""
+    samples = measured.samples
+    if measured.result.statistics.get("is_cpu_ratio"):
+        return samples.candidate_cpu_ms / samples.reference_cpu_ms
+    return samples.candidate_wall_ms / samples.reference_wall_ms
 
 
 def _row_of_tables(space: SearchSpace, known: Sequence[Measured], truth: Truth) -> str:

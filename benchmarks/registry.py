@@ -30,6 +30,7 @@ PROGRAMS: Final = {
     "scale_storage": "benchmarks.scale_storage",
     "seeds": "benchmarks.seeds",
     "shared_prefixes": "benchmarks.shared_prefixes",
+    "utilisation": "benchmarks.utilisation",
 }
 
 
