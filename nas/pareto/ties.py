@@ -92,6 +92,15 @@ class TieFront(Generic[Id]):
             self._front = tuple(one for one, is_on in zip(self._ids, mask, strict=True) if is_on)
         return self._front
 
+    @property
+    def num_kept(self) -> int:
+        """Points that are on the front or may yet be."""
+        return len(self._ids)
+
+    def keeps(self, id: Id) -> bool:  # noqa: A002  # the word of the domain
+        """Whether the point of this id is on the front or may yet be."""
+        return id in self._ids
+
     def add(self, bounds: Points, id: Id) -> None:  # noqa: A002  # the word of the domain
         """Take a point in.
 

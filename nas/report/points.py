@@ -24,6 +24,12 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "latency_ms": "Latency",
         "latency_ratio": "Latency, share of the full model's",
         "cpu_latency_ms": "CPU time",
+        "time_to_first_token_ms": "Time to first token",
+        "time_per_output_token_ms": "Time per output token",
+        "tokens_per_second": "Tokens per second, of a sequence",
+        "batch_tokens_per_second": "Tokens per second, of the batch",
+        "peak_memory_bytes": "Peak memory",
+        "energy_joules": "Energy (J)",
         "f1": "F1",
         "f1_macro": "F1, macro average",
     }

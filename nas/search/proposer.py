@@ -8,16 +8,19 @@ study rebuilt from the ledger goes on as if it had never stopped.
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.objectives import Objective
 from nas.search.known_space import KnownSpaceSampler, distribution_of, distributions_of
@@ -56,6 +59,7 @@ class Twin:
         values: objective values; None where it failed, is infeasible or still open.
         violations: by constraint, at most 0 where satisfied; empty where unknown.
         is_open: not finished yet.
+        key: of the sub-network, where it is known; it spares decoding the parameters.
     """
 
     parameters: Mapping[str, int]
@@ -63,6 +67,7 @@ class Twin:
     values: Sequence[float] | None = None
     violations: Mapping[str, float] | None = None
     is_open: bool = False
+    key: str | None = None
 
 
 class Proposer:
@@ -97,7 +102,7 @@ class Proposer:
         self._objectives, self._archive = tuple(objectives), Archive(space, objectives)
         self._is_affordable = is_affordable or _is_affordable
         self._costs = costs or functools.partial(_default_costs, space)
-        self._distributions = distributions_of(space)
+        self._distributions: dict[str, BaseDistribution] = dict(distributions_of(space))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._memory = InMemoryStorage()
         self.study = optuna.create_study(
@@ -130,17 +135,26 @@ class Proposer:
         """
         attributes = dict(twin.attributes)
         for name, violation in (twin.violations or {}).items():
-            attributes[_CONSTRAINT_KEY + name] = violation
+            attributes[sys.intern(_CONSTRAINT_KEY + name)] = violation
         state = _state(twin)
-        self.study.add_trial(
-            create_trial(
-                state=state,
-                params=dict(twin.parameters),
-                distributions=dict(self._distributions) if twin.parameters else {},
-                values=_values(twin, state),
-                system_attrs=attributes,
-            )
+        now = datetime.now()
+        trial = FrozenTrial(
+            number=-1,  # given by the storage, like the id
+            trial_id=-1,
+            state=state,
+            value=None,
+            values=_values(twin, state),
+            params=self._checked(twin.parameters),
+            distributions=self._distributions if twin.parameters else {},
+            user_attrs={},
+            system_attrs=attributes,
+            intermediate_values={},
+            datetime_start=now,
+            datetime_complete=now if state.is_finished() else None,
         )
+        if twin.key is not None:
+            self._archive.known_keys[self.num_trials] = twin.key
+        self._memory.create_new_trial(self._study_id, template_trial=cast("FrozenTrial", _AsItIs(trial)))
 
     def tell(self, number: int, twin: Twin) -> None:
         """Finish an open trial; one that is finished stays as it is."""
@@ -167,6 +181,21 @@ class Proposer:
         for name, value in state.items():
             self._memory.set_study_system_attr(self._study_id, name, value)
 
+    def _checked(self, parameters: Mapping[str, int]) -> dict[str, Any]:
+        """Parameters that the space may have; those of most trials are checked when they are proposed.
+
+        Raises:
+            ValueError: a parameter that the space does not have, or a value outside its range.
+        """
+        if parameters and parameters.keys() != self._distributions.keys():
+            raise ValueError(f"parameters {sorted(parameters)}, the space has {sorted(self._distributions)}")
+        for name, value in parameters.items():
+            if not self._distributions[name]._contains(value):
+                raise ValueError(
+                    f"parameter {name} is {value}, allowed are the values of {self._distributions[name]}"
+                )
+        return dict(parameters)
+
     def _fresh_sampler(self, number: int) -> BaseSampler:
         context = SamplerContext(
             space=self._space,
@@ -180,6 +209,19 @@ class Proposer:
         is_staged = isinstance(self._space, StagedSpace)
         sampler = StagedSampler(context, self._sampler) if is_staged else self._factory(context)
         return KnownSpaceSampler(sampler, self._distributions)
+
+
+class _AsItIs:
+    """A trial that is not copied deeply: a hundred thousand share one dict of distributions.
+
+    Optuna's storage in memory takes a deep copy of what is added: most of a resume's time and memory.
+    """
+
+    def __init__(self, trial: FrozenTrial) -> None:
+        self._trial = trial
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTrial:
+        return self._trial
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[Literal["maximize", "minimize"]]:

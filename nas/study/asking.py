@@ -45,9 +45,9 @@ class Asking:
             self._waiting.extend(session.ask(1))
         if not self._waiting:
             raise ConfigError(f"the {session.space.kind} space has no further sub-network within budget")
-        number = self._waiting.popleft().number
-        session.ledger.dispatch(session.lease, number)
-        return number
+        record = self._waiting.popleft()
+        session.dispatch(record)
+        return record.number
 
     def tell(self, number: int, metrics: Mapping[str, float] | None, *, reason: str) -> None:
         """Record how a trial ended; an equal result may be told again.

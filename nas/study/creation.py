@@ -211,10 +211,14 @@ def _check_target(spec: StudySpec, supernet: Supernet) -> None:
                 "pass target=nas.Target.local(sequence_length=128)"
             )
         return
+    target.check_metrics(spec.latency_metrics)
+    target.check_task(supernet.task)
     longest = max_tokens(supernet.model.config)
-    if longest is not None and target.sequence_length > longest:
+    tokens = target.sequence_length + target.decode_length
+    if longest is not None and tokens > longest:
+        generated = f" and decode_length {target.decode_length}" if target.decode_length else ""
         raise ConfigError(
-            f"target {target.name} has sequence_length {target.sequence_length}; "
+            f"target {target.name} has sequence_length {target.sequence_length}{generated}; "
             f"the model takes at most {longest} tokens"
         )
 

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nas.errors import EvaluationFailedError
-from nas.evaluation import LatencyEvaluation, LatencyResult, shape_key
+from nas.evaluation import LatencyEvaluation, LatencyResult, Target, shape_key
 from nas.evaluation.latency import half_width
+from nas.study.latency_metrics import OPTIMISTIC, figures_at
+from nas.study.measuring_device import MeasuringDevice
+from nas.study.offline import unmeasured
 from search_spaces import ModelShape, SubnetConfig
 from storage import LatencyRecord, Ledger
 from workers import PairedSamples, Pool, Task
@@ -19,8 +22,6 @@ LATENCY_TRIES: Final = 3
 #: model.
 SETTLED_PRECISION: Final = 0.02
 SETTLED_HALF_WIDTH: Final = 0.0025
-#: Time for a model to be built and a worker to be found, besides the sampling itself.
-SETUP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 1.0
 #: Number of a task that measures outside any trial.
 NO_TRIAL: Final = -1
@@ -36,26 +37,47 @@ class Latencies:
     def __init__(self, ledger: Ledger, shape: ModelShape, evaluation: LatencyEvaluation) -> None:
         self._ledger, self._shape, self._evaluation = ledger, shape, evaluation
         self._full = SubnetConfig.full(shape)
-        self._target_id = evaluation.target.fingerprint().id
+        self._device = MeasuringDevice(evaluation.target)
+        self._first_token_ms = math.nan
         self.reference_ms = math.nan
 
     def known(self, config: SubnetConfig) -> LatencyRecord | None:
-        """The newest usable measurement of a sub-network's shape, of whichever study."""
-        return self._ledger.latency(
-            shape_key(self._shape, config), self._target_id, self._evaluation.target.workload_sha256
+        """The newest usable measurement of a sub-network's shape, of whichever study.
+
+        None too while it is not known which device measures.
+        """
+        if self._device.id is None:
+            return None
+        record = self._ledger.latency(
+            shape_key(self._shape, config), self._device.id, self._evaluation.target.workload_sha256
         )
+        if record is not None:
+            self._device.rely()
+            self._notice(config, record)
+        return record
+
+    def _notice(self, config: SubnetConfig, record: LatencyRecord) -> None:
+        """Take what ratios of prompts are multiplied by from the full model's measurement."""
+        if config == self._full:
+            self._first_token_ms = record.statistics.get("time_to_first_token_ms", math.nan)
 
     def task(self, number: int, config: SubnetConfig) -> Task:
         """What a worker must measure: the full model alone, any other shape beside it."""
         payload = None if config == self._full else config.to_json()
-        timeout_s = SETUP_SECONDS + 10 * self._evaluation.protocol.max_seconds
+        target, protocol = self._evaluation.target, self._evaluation.protocol
+        parts = 2 if target.decode_length else 1  # the prompt is timed apart from the whole
+        timeout_s = target.setup_seconds + 10 * parts * protocol.max_seconds
         return Task(number=number, payload=payload, lane="latency", timeout_s=timeout_s)
 
     def store(self, config: SubnetConfig, result: LatencyResult) -> LatencyRecord:
-        """Keep a measurement, a disturbed one too."""
+        """Keep a measurement, a disturbed one too.
+
+        Raises:
+            EvaluationFailedError: another device measured it than what is known of this study's target.
+        """
         record = LatencyRecord(
             shape_key=shape_key(self._shape, config),
-            target=self._target_id,
+            target=self._device.measured_by(result.device),
             workload_sha256=self._evaluation.target.workload_sha256,
             statistics=result.statistics,
             samples=result.samples,
@@ -64,22 +86,13 @@ class Latencies:
             valid=result.is_usable,
         )
         self._ledger.put_latency(record)
+        self._notice(config, record)
         return record
 
     def metrics(self, record: LatencyRecord) -> dict[str, float]:
         """A measurement as metrics; the full model is its own reference."""
-        statistics = record.statistics
         metrics = {"latency_is_quiet": float(record.quality_flag == "ok")}
-        if "ratio" in statistics:
-            ratio = statistics["ratio"]
-            metrics |= {
-                "latency_ratio": ratio,
-                "latency_ratio_low": statistics["ratio_low"],
-                "latency_ratio_high": statistics["ratio_high"],
-                "latency_ms": ratio * self.reference_ms,
-            }
-        else:
-            metrics |= {"latency_ratio": 1.0, "latency_ms": statistics["reference_ms"]}
+        metrics |= figures_at(record.statistics, self.reference_ms, self._first_token_ms, self._target)
         if record.samples is not None:
             cpu_ms = sorted(PairedSamples.from_bytes(record.samples).candidate_cpu_ms.tolist())
             if cpu_ms[0] > 0:  # a GPU has no such clock
@@ -88,21 +101,38 @@ class Latencies:
 
     def optimistic(self, record: LatencyRecord) -> dict[str, float]:
         """Metrics at the lower end of the ratio's interval."""
-        metrics = self.metrics(record)
-        low = metrics.get("latency_ratio_low")
-        if low is None:
-            return metrics
-        return metrics | {"latency_ratio": low, "latency_ms": low * self.reference_ms}
+        low = figures_at(
+            record.statistics, self.reference_ms, self._first_token_ms, self._target, end=OPTIMISTIC
+        )
+        return self.metrics(record) | low
+
+    @property
+    def _target(self) -> Target:
+        return self._evaluation.target
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the device is out of reach: nothing is measured then, there is what was imported."""
+        return self._device.is_offline
 
     def measure(self, config: SubnetConfig, pool: Pool) -> LatencyRecord:
         """Measure a shape outside any trial, while nothing else is in flight.
 
         Raises:
             EvaluationFailedError: it could not be measured, or stayed disturbed.
+            TargetUnavailableError: the device is out of reach.
         """
+        if self.is_offline:
+            raise unmeasured(self._target, is_full=config == self._full)
         records: list[LatencyRecord] = []
         while not is_settled(records):
-            records.append(self.store(config, self._measure_once(config, pool)))
+            result = self._measure_once(config, pool)
+            if self._device.id is None:
+                self._device.measured_by(result.device)
+                known = self.known(config)
+                if known is not None:  # by which earlier runs of the study are ranked
+                    return known
+            records.append(self.store(config, result))
         best = best_of(records)
         if not best.valid:
             raise EvaluationFailedError(f"latency cannot be measured: {disturbed(records)}", "timeout")

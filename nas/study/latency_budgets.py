@@ -26,7 +26,7 @@ def check_budgets(
     record = latencies.known(smallest) or latencies.measure(smallest, pool)
     metrics = latencies.optimistic(record)
     for constraint in upper:
-        if constraint.violation(metrics[constraint.metric], baseline) > 0:
+        if constraint.metric in metrics and constraint.violation(metrics[constraint.metric], baseline) > 0:
             reached = f"{constraint.metric} = {metrics[constraint.metric]:.3g}"
             raise InfeasibleError(
                 f"no sub-network of this space can meet {str(constraint)!r}: the smallest has {reached}, "

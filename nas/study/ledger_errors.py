@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import storage
 from nas.errors import ConfigError, NasError, StorageError, StudyNotFoundError, TargetUnavailableError
 from search_spaces import SpaceError
-from workers import PoolError
+from workers import PlacementError, PoolError
 
 
 @contextmanager
@@ -29,6 +29,8 @@ def translated() -> Iterator[None]:
         raise ConfigError(str(error)) from error
     except storage.StorageFault as error:
         raise StorageError(str(error)) from error
+    except PlacementError as error:
+        raise ConfigError(str(error)) from error
     except PoolError as error:
         raise TargetUnavailableError(str(error)) from error
     except SpaceError as error:

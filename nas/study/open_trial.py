@@ -16,6 +16,7 @@ class OpenTrial:
 
     Attributes:
         missing: lanes that have not answered.
+        attempts: dispatches of the trial so far, over all runs.
         quality: of the examples seen so far.
         latencies: measurements of this trial, newest last.
         latency: the measurement that it is ranked by.
@@ -25,6 +26,7 @@ class OpenTrial:
     record: TrialRecord
     config: SubnetConfig
     missing: set[LaneName]
+    attempts: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     quality: Quality | None = None
     latencies: list[LatencyRecord] = field(default_factory=list)

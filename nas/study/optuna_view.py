@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState as OptunaState
@@ -34,25 +36,32 @@ def optuna_study(
         has_result = record.metrics is not None and record.state is not TrialState.PAUSED
         is_measured = has_result and all(n in metrics for n in names)
         parameters = {name: int(value) for name, value in record.parameters.items()}
-        study.add_trial(
-            create_trial(
-                state=_state(record.state, is_measured=is_measured),
-                params=parameters,
-                distributions={name: distributions[name] for name in parameters},
-                values=[metrics[n] for n in names] if is_measured else None,
-                user_attrs={
-                    **metrics,
-                    "key": record.key,
-                    "origin": record.origin,
-                    "state": record.state.value,
-                },
-                system_attrs=dict(record.sampler_attributes),
-                constraints=spec.violations(
-                    metrics, baseline, spec.constraints if is_measured else spec.exact_constraints
-                ),
-            )
+        trial = create_trial(
+            state=_state(record.state, is_measured=is_measured),
+            params=parameters,
+            distributions={name: distributions[name] for name in parameters},
+            values=[metrics[n] for n in names] if is_measured else None,
+            user_attrs={**metrics, **_facts(record)},
+            system_attrs=dict(record.sampler_attributes),
+            constraints=spec.violations(
+                metrics, baseline, spec.constraints if is_measured else spec.exact_constraints
+            ),
         )
+        trial.datetime_start = _local(record.created_at)
+        if trial.state.is_finished():
+            trial.datetime_complete = _local(record.ended_at or record.created_at)
+        study.add_trial(trial)
     return study
+
+
+def _facts(record: TrialRecord) -> dict[str, Any]:
+    facts = {"key": record.key, "origin": record.origin, "state": record.state.value, "reason": record.reason}
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _local(at: datetime) -> datetime:
+    """As Optuna keeps times: those of this machine, without a zone."""
+    return at.astimezone().replace(tzinfo=None)
 
 
 def _state(state: TrialState, *, is_measured: bool) -> OptunaState:

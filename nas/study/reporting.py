@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -27,13 +28,18 @@ class Reporter:
     """
 
     def __init__(
-        self, study: Study, total: int, *, progress: Progress | None, callbacks: Sequence[Callback]
+        self,
+        study: Study,
+        total: Callable[[], int],
+        *,
+        progress: Progress | None,
+        callbacks: Sequence[Callback],
     ) -> None:
         self._study, self._total = study, total
         self._progress, self._callbacks = progress, callbacks
         self._standing: Standing | None = None
         self._reported: dict[int, None] = {}
-        self._last_look = 0.0
+        self._last_look = -math.inf
 
     def __call__(self, number: int) -> None:
         """Report a trial that ended, or was paused: that is counted, but no callback hears of it."""
@@ -51,14 +57,14 @@ class Reporter:
 
     def _show(self, progress: Progress) -> None:
         standing = self._updated()
-        progress(standing.num_evaluated, self._total, str(standing))
+        progress(standing.num_evaluated, self._total(), str(standing))
 
     def _updated(self) -> Standing:
         study = self._study
         trials = [] if self._standing is None else study.trials_numbered(self._reported)
         self._reported.clear()
         if self._standing is None or any(trial.origin == "baseline:full" for trial in trials):
-            self._standing = Standing(study.objectives, study.baseline, study.trials)
+            self._standing = Standing(study.objectives, study.baseline, study.each_trial())
         for trial in trials:
             self._standing.note(trial)
         return self._standing

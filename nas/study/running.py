@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import ConfigError
 from nas.evaluation import Evaluator, ScoreEvaluator
+from nas.study.control import Orders
+from nas.study.draining import TerminatedError
 from nas.study.driver import SearchDriver
-from nas.study.limits import Limits
 from nas.study.session import Session
 from nas.study.spec import StudySpec, package_versions
 from nas.supernet import Supernet
-from storage import Ledger, StorageFault, StudyState
+from storage import DiskFullError, Ledger, Patience, StorageFault, StudyState
+from workers import PoolError
 
 if TYPE_CHECKING:
     from nas.study.study import Study
+
+_LONGEST_REASON: Final = 500
 
 
 def as_evaluator(evaluator: Evaluator | Callable[[Any], Any], spec: StudySpec) -> Evaluator:
@@ -45,20 +50,43 @@ def settle(study: Study, ledger: Ledger, evaluator: Evaluator, supernet: Superne
     return prepared
 
 
-def drive(session: Session, limits: Limits, make_driver: Callable[[], SearchDriver]) -> None:
+def drive(
+    session: Session, orders: Orders, patience: Patience, make_driver: Callable[[], SearchDriver]
+) -> None:
     """Run a search, write how it ended, however it ended, and give the study back."""
     state, reason = StudyState.FAILED, None
     try:
-        reason = make_driver().run(limits)
-        state = StudyState.COMPLETED if reason is None else StudyState.PAUSED
-    except (KeyboardInterrupt, SystemExit):
-        state, reason = StudyState.PAUSED, "interrupted"
-        raise
-    except StorageFault as error:
-        state, reason = StudyState.PAUSED, str(error)[:500]  # nothing is wrong with the search itself
-        raise
-    except Exception as error:
-        reason = str(error)[:500]
+        reason = make_driver().run()
+        state = StudyState.COMPLETED if reason is None else _state_after(orders)
+    except BaseException as error:
+        patience.end()
+        if _may_go_on(error):
+            state = StudyState.PAUSED
+        reason = _reason(error)[:_LONGEST_REASON]
         raise
     finally:
         session.close(state, reason)
+
+
+def _state_after(orders: Orders) -> StudyState:
+    is_stopped = orders.halt is not None and orders.halt.halt == "stop"
+    return StudyState.CANCELLED if is_stopped else StudyState.PAUSED
+
+
+def _may_go_on(error: BaseException) -> bool:
+    """Whether nothing is wrong with the search itself."""
+    return isinstance(error, KeyboardInterrupt | SystemExit | StorageFault | PoolError) or _is_full_disk(
+        error
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TerminatedError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "interrupted"
+    return f"no space left: {error}" if _is_full_disk(error) else str(error)
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    return isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)

@@ -10,15 +10,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
-
 from nas.errors import StorageError
 from nas.search import Proposer, Seed, Twin, initial_design
 from nas.study.history import baseline_metrics
-from nas.study.latency_floors import with_predictions
+from nas.study.proposals import (
+    FULL_MODEL,
+    RANDOM,
+    drawn_at_random,
+    encoded,
+    make_proposer,
+    standing,
+    twin_of,
+)
 from nas.study.spec import StudySpec
-from search_spaces import SearchSpace, SpaceError, SubnetConfig
+from search_spaces import SearchSpace, SubnetConfig
 from storage import (
+    DiskFullError,
     FencedError,
     LeaseKeeper,
     Ledger,
@@ -28,6 +35,7 @@ from storage import (
     TrialRecord,
     TrialState,
     TrialStateError,
+    UnreachableError,
 )
 
 logger = logging.getLogger(__name__)
@@ -36,7 +44,6 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS: Final = 10.0
 #: Proposals in a row that are known or over budget, after which random ones are tried.
 STALE_PROPOSALS: Final = 100
-RANDOM_TRIES: Final = 2000
 _EVALUATED: Final = (TrialState.DONE, TrialState.FAILED, TrialState.PAUSED)
 _WAITING: Final = (TrialState.PROPOSED, TrialState.RUNNING)
 
@@ -60,6 +67,7 @@ class Session:
     _num_points: int
     _evaluated: set[int]
     _told_paused: set[int]
+    _taken_for_open: set[int]
     _is_outdated: bool
     _baseline: dict[str, float]
 
@@ -95,11 +103,14 @@ class Session:
         try:
             if not self._keeper.lost:
                 self.ledger.set_study_state(self.lease, state, reason)
-        except FencedError as error:
-            logger.warning("study %r: its state was not written: %s", self._name, error)
+        except (FencedError, UnreachableError, DiskFullError) as error:
+            logger.warning("study %r: its state %s was not written: %s", self._name, state.value, error)
         finally:
             self._keeper.__exit__(None, None, None)
+        try:
             self.ledger.release(self.lease)
+        except (UnreachableError, DiskFullError) as error:
+            logger.warning("study %r: free when its lease is over: %s", self._name, error)
 
     def check_lease(self) -> None:
         """Raise when another driver has taken the study."""
@@ -125,7 +136,7 @@ class Session:
         for seed in seeds:
             config = seed.config.canonical(self.spec.shape)
             if config.key not in self._known and config.key not in proposals:
-                proposals[config.key] = self._proposal(config, self._encode(config), seed.origin)
+                proposals[config.key] = self._proposal(config, encoded(self.space, config), seed.origin)
         return self._record([], list(proposals.values()))
 
     def ask(self, count: int) -> list[TrialRecord]:
@@ -137,6 +148,7 @@ class Session:
         """
         if self._is_outdated:
             self._restore()
+        waiting = sorted(self._taken_for_open)
         asked: list[Proposal] = []
         pending: dict[str, int] = {}
         fresh = stale = 0
@@ -156,8 +168,21 @@ class Session:
         others: list[Proposal] = []
         if fresh < count and not self._is_exhausted(len(pending)):
             others = self._random_proposals(count - fresh, pending)
-        recorded = self._record(asked, others)
+        recorded = self._record(asked, others, waiting=waiting)
         return [record for record in recorded if record.state is TrialState.PROPOSED]
+
+    def dispatch(self, trial: TrialRecord, *, earlier: int | None = None) -> int:
+        """Hand a trial that waits to a worker; which attempt at it that is.
+
+        Args:
+            trial: as it was read or proposed.
+            earlier: attempts at it so far, if there were more since.
+
+        Raises:
+            TrialStateError: a driver that lost the study brought its result.
+        """
+        attempt = 1 + (trial.attempts if earlier is None else earlier)
+        return self.ledger.dispatch(self.lease, trial.number, attempt=attempt)
 
     def complete(
         self, number: int, metrics: Mapping[str, float], *, seconds: float | None = None
@@ -198,7 +223,7 @@ class Session:
         record = self.ledger.trial(self.study_id, number)
         self._known[record.key] = _Known(number, record.metrics)
         self._evaluated.add(number)
-        if record.origin == "baseline:full":
+        if record.origin == FULL_MODEL:
             self._baseline = {**record.costs, **(record.metrics or {})}
             # What the sampler was told before lacks the budgets that are relative to the full model.
             self._is_outdated = self._is_outdated or len(self._evaluated) > 1
@@ -214,6 +239,7 @@ class Session:
         record = self._untold.pop(number, None) or self.ledger.trial(self.study_id, number)
         self._is_outdated = self._is_outdated or number in self._told_paused
         self._proposer.tell(number, self._twin(record, is_open=False))
+        self._taken_for_open.discard(number)
         if record.state is TrialState.PAUSED:
             self._told_paused.add(number)
         return record
@@ -223,40 +249,53 @@ class Session:
         return self.ledger.requeue_open(self.lease)
 
     def _restore(self) -> None:
+        """Make the sampler anew from the ledger, which is read by pages."""
         record = self.ledger.study(self._name)
-        trials = self.ledger.trials(self.study_id)
-        self._baseline = baseline_metrics(self.spec, trials)
-        self._proposer = Proposer(
-            self.space,
-            self.spec.objectives,
-            sampler=self.spec.sampler,
-            seed=self.spec.seed,
-            name=self._name,
-            is_affordable=self._is_affordable,
-            costs=self.spec.costs,
-        )
-        self._known = {}
-        self._num_points = 0
-        self._evaluated = {t.number for t in trials if t.state in _EVALUATED}
-        self._told_paused = {t.number for t in trials if t.state is TrialState.PAUSED}
+        full = self.ledger.trial_by_key(self.study_id, SubnetConfig.full(self.spec.shape).key)
+        self._baseline = baseline_metrics(self.spec, [] if full is None else [full])
+        self._proposer = make_proposer(self.spec, self.space, self._name)
+        self._known, self._num_points = {}, 0
+        self._evaluated, self._told_paused, self._taken_for_open = set(), set(), set()
         self._is_outdated = False
-        for trial in trials:
+        for trial in self.ledger.each_trial(self.study_id):
             self._note(trial)
+            self._sort_in(trial)
             self._proposer.add(self._twin(trial, is_open=trial.state in _WAITING))
         self._untold: dict[int, TrialRecord] = {}
         self._stored_state = record.sampler_state
         self._proposer.restore(record.sampler_state.get("sampler", {}))
 
-    def _record(self, asked: Sequence[Proposal], others: Sequence[Proposal]) -> list[TrialRecord]:
-        """Store what the sampler was asked for, then others, which it hears of now."""
+    def _sort_in(self, trial: TrialRecord) -> None:
+        if trial.state in _EVALUATED:
+            self._evaluated.add(trial.number)
+        if trial.state is TrialState.PAUSED:
+            self._told_paused.add(trial.number)
+        if trial.state in _WAITING:
+            self._taken_for_open.add(trial.number)
+
+    def _record(
+        self, asked: Sequence[Proposal], others: Sequence[Proposal], *, waiting: Sequence[int] | None = None
+    ) -> list[TrialRecord]:
+        """Store what the sampler was asked for, then others, which it hears of now.
+
+        `waiting` are the trials that it took for open, which is noted so that it can be asked again.
+        """
         if not asked and not others:
             return []
         state = {"sampler": self._proposer.state()}
         changed = None if state == self._stored_state else state
-        records = self.ledger.propose(self.lease, [*asked, *others], sampler_state=changed)
+        records = self.ledger.propose(
+            self.lease,
+            [*asked, *others],
+            sampler_state=changed,
+            waiting=waiting,
+            first=self._proposer.num_trials - len(asked),
+        )
         self._stored_state = state
         for record in records:
             self._note(record)
+            if record.state in _WAITING:
+                self._taken_for_open.add(record.number)
         for record in records[len(asked) :]:
             self._proposer.add(self._twin(record, is_open=not record.state.is_final))
         return records
@@ -277,14 +316,8 @@ class Session:
     ) -> Proposal:
         costs = self.spec.costs(config)
         known = self._known.get(config.key)
-        state, reason, metrics, reused_from = TrialState.PROPOSED, None, None, None
-        broken = self._broken(costs)
-        if known is not None:
-            state, metrics, reused_from = TrialState.DUPLICATE, known.metrics, known.number
-        elif pending is not None and config.key in pending:
-            state, reused_from = TrialState.DUPLICATE, pending[config.key]
-        elif broken and origin != "baseline:full":
-            state, reason = TrialState.INFEASIBLE, f"breaks {next(iter(broken))}"
+        reused_from = known.number if known is not None else (pending or {}).get(config.key)
+        state, reason = standing(self.spec, costs, origin, is_repeated=reused_from is not None)
         return Proposal(
             key=config.key,
             config=config.to_json(),
@@ -294,56 +327,24 @@ class Session:
             origin=origin,
             state=state,
             reused_from=reused_from,
-            metrics=metrics,
+            metrics=None if known is None else known.metrics,
             reason=reason,
         )
 
-    def _is_affordable(self, config: SubnetConfig) -> bool:
-        return not self.spec.exact_constraints or not self._broken(self.spec.costs(config))
-
-    def _broken(self, costs: Mapping[str, float]) -> dict[str, float]:
-        """Budgets on exact costs that do not hold, and how far."""
-        violations = self.spec.violations(costs, self.spec.full_costs, self.spec.exact_constraints)
-        return {name: violation for name, violation in violations.items() if violation > 0}
-
     def _random_proposals(self, count: int, pending: Mapping[str, int]) -> list[Proposal]:
         """Unknown sub-networks within budget, drawn at random: the sampler has none to offer."""
-        generator = np.random.default_rng([self.spec.seed, self._proposer.num_trials])
-        proposals: dict[str, Proposal] = {}
-        for _ in range(RANDOM_TRIES):
-            if len(proposals) == count:
-                break
-            config = self.space.sample(generator)
-            if config.key in self._known or config.key in pending or config.key in proposals:
-                continue
-            if not self._broken(self.spec.costs(config)):
-                proposals[config.key] = self._proposal(config, self._encode(config), "sampler:random")
-        return list(proposals.values())
+        configs = drawn_at_random(
+            self.spec,
+            self.space,
+            count,
+            number=self._proposer.num_trials,
+            is_known=lambda key: key in self._known or key in pending,
+        )
+        return [self._proposal(config, encoded(self.space, config), RANDOM) for config in configs]
 
     def _is_exhausted(self, pending: int) -> bool:
         """Whether every point of the space is a trial, or among `pending` new ones."""
         return self._num_points + pending >= self.space.cardinality
 
-    def _encode(self, config: SubnetConfig) -> dict[str, int]:
-        try:
-            return self.space.encode(config)
-        except SpaceError:
-            return {}  # the full model need not be a point of the space
-
     def _twin(self, trial: Proposal | TrialRecord, *, is_open: bool) -> Twin:
-        parameters = {name: int(value) for name, value in trial.parameters.items()}
-        if is_open or not parameters:
-            return Twin(parameters=parameters, attributes=trial.sampler_attributes, is_open=is_open)
-        metrics = with_predictions({**trial.costs, **(trial.metrics or {})})
-        names = [objective.metric for objective in self.spec.objectives]
-        is_measured = trial.metrics is not None and all(name in metrics for name in names)
-        # A repeated proposal over budget is told again, as the first one was.
-        is_told = is_measured or (trial.state is not TrialState.FAILED and bool(self._broken(trial.costs)))
-        constraints = self.spec.constraints if is_measured else self.spec.exact_constraints
-        known = [c for c in constraints if not c.relative_to_baseline or c.metric in self._baseline]
-        return Twin(
-            parameters=parameters,
-            attributes=trial.sampler_attributes,
-            values=tuple(metrics[name] for name in names) if is_measured else None,
-            violations=self.spec.violations(metrics, self._baseline, known) if is_told else None,
-        )
+        return twin_of(self.spec, trial, self._baseline, is_open=is_open)

@@ -98,8 +98,15 @@ class StudySpec:
         """
         for metric in [*(o.metric for o in self.objectives), *(c.metric for c in self.constraints)]:
             if metric not in metrics:
-                hint = "; give the study a target" if metric in self.latency_metrics else ""
+                hint = self._hint(metric)
                 raise ConfigError(f"{metric} was not measured; there is {', '.join(sorted(metrics))}{hint}")
+
+    def _hint(self, metric: str) -> str:
+        if metric not in self.latency_metrics:
+            return ""
+        if self.target is None:
+            return "; give the study a target"
+        return f"; target {self.target.name} does not tell it: see docs/latency.md"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict; `from_json` reads it back."""
@@ -149,7 +156,7 @@ def fingerprint(*, supernet_sha256: str, space_sha256: str, spec: StudySpec) -> 
         "space": space_sha256,
         "objectives": _sha256([str(objective) for objective in spec.objectives]),
         "constraints": _sha256([str(constraint) for constraint in spec.constraints]),
-        "target": _sha256(None if spec.target is None else spec.target.describe()),
+        "target": _sha256(None if spec.target is None else spec.target.identity()),
         "search": _sha256(
             [spec.sampler, spec.seed, spec.design, spec.parallel if spec.deterministic else None]
         ),

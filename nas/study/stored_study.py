@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import InfeasibleError
 from nas.evaluation import Target
 from nas.objectives import Constraint, Objective, parse_constraints
+from nas.progress import Progress, no_progress
 from nas.study.display import study_html, trials_dataframe
-from nas.study.history import baseline_metrics, front_of, normalised_hypervolume, reference_point, trial_of
+from nas.study.history import baseline_metrics, normalised_hypervolume, reference_point, trial_of
 from nas.study.ledger_errors import translated
+from nas.study.live_front import LiveFront
 from nas.study.recovery import Recovery, recovered_trials, recovery_of
 from nas.study.selection import within_budget
 from nas.study.spec import StudySpec, package_versions
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from nas.export import ExportReport
+    from nas.study.replay import ReplayReport
     from nas.supernet import Supernet
 
 DEFAULT_ARTIFACTS: Final = Path("artifacts")
@@ -55,6 +58,7 @@ class StoredStudy:
         self.supernet = supernet
         self.artifacts = Path(artifacts)
         self._space = space
+        self._live_front = LiveFront(self)
 
     @property
     def trials(self) -> list[Trial]:
@@ -63,6 +67,13 @@ class StoredStudy:
             records = self._ledger.trials(self._id)
         baseline = baseline_metrics(self.spec, records)
         return [trial_of(self, self.spec, record, baseline) for record in records]
+
+    def each_trial(self) -> Iterator[Trial]:
+        """All trials by number, read as they are asked for: they need not fit into memory."""
+        baseline, study_id = self.baseline, self._id
+        with translated():
+            for record in self._ledger.each_trial(study_id):
+                yield trial_of(self, self.spec, record, baseline)
 
     def trial(self, number: int) -> Trial:
         """One trial."""
@@ -89,9 +100,10 @@ class StoredStudy:
         """The Pareto front, the best in the first objective first.
 
         Latencies whose intervals overlap are ties: being faster by less keeps no trial that is worse in the
-        rest, and removes none that is equal.
+        rest, and removes none that is equal. Reads what ended since it was last asked for.
         """
-        return front_of(self.trials, self.objectives)
+        with translated():
+            return self._live_front.trials(self._ledger, self._id)
 
     @property
     def recoveries(self) -> list[Recovery]:
@@ -180,6 +192,34 @@ class StoredStudy:
 
         return optuna_study(self._ledger.trials(self._id), self.spec, self.baseline, self.name)
 
+    def export_optuna(
+        self, url: str, *, name: str | None = None, overwrite: bool = False, progress: Progress = no_progress
+    ) -> int:
+        """Write the study into an Optuna database, for its dashboard and tools; the number of trials.
+
+        Args:
+            url: of an SQLite file or PostgreSQL; tables are made if needed.
+            name: of the study there; its own unless given.
+            overwrite: replace a study of that name.
+            progress: told the trials done and their total.
+
+        Raises:
+            ConfigError: the name is taken, or the URL is not allowed.
+            StorageError: the database cannot be used.
+        """
+        from storage.optuna_export import export_to_optuna
+
+        facts = {"nas:study": self.name, "nas:sampler": self.spec.sampler, "nas:seed": self.spec.seed}
+        with translated():
+            return export_to_optuna(
+                url,
+                self.optuna,
+                name=name or self.name,
+                attributes=facts,
+                is_overwritten=overwrite,
+                progress=progress,
+            )
+
     def trials_dataframe(self) -> Any:
         """All trials as a pandas DataFrame (extra `data`)."""
         return trials_dataframe(self.trials)
@@ -200,6 +240,21 @@ class StoredStudy:
         from nas.study.report import write_report
 
         return write_report(self, self._ledger, path)
+
+    def replay(self, *, stop_early: bool = False, progress: Progress = no_progress) -> ReplayReport:
+        """Recompute every proposal from the log, and compare it with what was stored.
+
+        Args:
+            stop_early: end after the first one that differs.
+            progress: told the trials done and their total.
+
+        Raises:
+            StorageError: the log names a trial that is not stored.
+        """
+        from nas.study.replay import replay_study
+
+        with translated():
+            return replay_study(self._ledger, self.name, self.spec, stop_early=stop_early, progress=progress)
 
     def export(self, trial: Trial | int, folder: str | Path, **options: Any) -> ExportReport:
         """Write a trial's sub-network as a model folder, proven equal to what was searched.
@@ -239,7 +294,9 @@ class StoredStudy:
         if self.spec.target is None:
             return None
         with translated():
-            records = self._ledger.latencies(workload_sha256=self.spec.target.workload_sha256)
+            records = self._ledger.latencies(
+                target=self.spec.target.device_id, workload_sha256=self.spec.target.workload_sha256
+            )
         return dict(records[-1].device) if records else None
 
     def _repr_html_(self) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from nas.data import BatchedDataset
 from nas.errors import ConfigError
 from nas.evaluation import Evaluator, LatencyEvaluation
-from nas.progress import progress_bar
+from nas.progress import Progress, progress_bar
 from nas.study.asking import Asking
+from nas.study.control import GRACE_SECONDS, Control, Orders
+from nas.study.draining import sigterm_pauses
 from nas.study.driver import SearchDriver
 from nas.study.finalists import RecoveryPlan
 from nas.study.ledger_errors import translated
@@ -24,12 +27,13 @@ from nas.study.running import as_evaluator, drive, settle
 from nas.study.seeding import first_seeds
 from nas.study.session import Session
 from nas.study.spec import StudySpec
+from nas.study.spool import Spool
 from nas.study.stored_study import StoredStudy
 from nas.study.trial import Trial
 from nas.supernet import Supernet
 from nas.training import Budget
 from search_spaces import SearchSpace, SubnetConfig
-from storage import Ledger
+from storage import OUTAGE_SECONDS, Ledger, Patience, PatientLedger
 from workers import LatencyProtocol, Pool, SerialPool
 
 logger = logging.getLogger(__name__)
@@ -39,12 +43,16 @@ class Study(StoredStudy):
     """A search over the sub-networks of one supernet; everything it knows is in its database.
 
     Made by `nas.create_study` and `nas.load_study`. Loaded without a supernet it can be read, not run.
+
+    Attributes:
+        was_halted: whether the last `optimize` ended because it was told to, by its control or by SIGTERM.
     """
 
     def __init__(self, ledger: Ledger, name: str, spec: StudySpec, **options: Any) -> None:
         super().__init__(ledger, name, spec, **options)
         self._asking: Asking | None = None
         self._evaluator: Evaluator | None = None
+        self.was_halted = False
 
     def __enter__(self) -> Study:
         return self
@@ -78,8 +86,14 @@ class Study(StoredStudy):
         latency_protocol: LatencyProtocol | None = None,
         callbacks: Sequence[Callback] = (),
         show_progress_bar: bool = False,
+        control: Control | None = None,
+        grace_s: float = GRACE_SECONDS,
+        outage_s: float = OUTAGE_SECONDS,
     ) -> None:
         """Search until the study has `n_trials` evaluated sub-networks; what is there already counts.
+
+        SIGTERM pauses it, unless the program has a handler of its own: nothing new begins, what is in flight
+        may end, and the call returns. A second one is an interrupt.
 
         Args:
             evaluator: measures quality; or a function `score(model) -> float | dict`.
@@ -90,47 +104,37 @@ class Study(StoredStudy):
             latency_protocol: how latency is sampled.
             callbacks: called with the study and each trial that ended.
             show_progress_bar: on standard error.
+            control: asked about once a second for commands: another total, to pause, to stop.
+            grace_s: seconds that evaluations in flight have once the search is to pause or stop.
+            outage_s: seconds that the database may be away; what ends meanwhile is kept.
 
         Raises:
             InfeasibleError: a budget that no sub-network meets.
-            StorageError: another driver holds the study.
+            StorageError: another driver holds the study, or the database was away for too long.
             EvaluationFailedError: too many sub-networks cannot be evaluated.
         """
-        supernet, space = self._required_supernet(), self._required_space()
+        self._required_supernet()
         limits = Limits(n_trials=n_trials, timeout_s=timeout, max_failed=max_failed)
         if self._asking is not None:
             raise ConfigError("trials that ask() handed out are open; tell() them or close() the study first")
-        pool = workers or SerialPool()
-        with translated(), pool, progress_bar("search", enabled=show_progress_bar) as progress:
-            require_feasible(self.spec, space)
-            prepared = settle(self, self._ledger, as_evaluator(evaluator, self.spec), supernet)
-            self._evaluator = prepared
+        pool, show = workers or SerialPool(), show_progress_bar
+        self.was_halted = True  # SIGTERM may leave the block below before the search begins
+        with (
+            translated(),
+            pool,
+            progress_bar("search", enabled=show) as progress,
+            sigterm_pauses(control) as heeded,
+        ):
+            orders = Orders(limits, heeded, grace_s=grace_s)
+            spool = Spool(pool, orders)
+            patience = Patience(outage_s, wait=spool.listen, gives_up=lambda: orders.is_overdue)
             reporter = Reporter(
-                self, n_trials, progress=progress if show_progress_bar else None, callbacks=callbacks
+                self, lambda: orders.n_trials, progress=progress if show else None, callbacks=callbacks
             )
-            record = self._ledger.study(self.name)
-            seeds = partial(
-                first_seeds,
-                self._ledger,
-                record.id,
-                self.spec,
-                space=space,
-                supernet=supernet,
-                progress=progress,
-            )
-            session = Session(self._ledger, record, self.spec, space, first_seeds=seeds)
-            drive(
-                session,
-                limits,
-                lambda: SearchDriver(
-                    session,
-                    supernet,
-                    prepared,
-                    pool,
-                    latency=self._latency(latency_protocol),
-                    after_trial=reporter,
-                ),
-            )
+            latency = self._latency(latency_protocol)
+            with self._waiting_for_database(patience):
+                self._search(evaluator, spool, orders, patience, reporter, latency=latency, progress=progress)
+            self.was_halted = orders.is_halted
 
     def recover(
         self,
@@ -218,6 +222,45 @@ class Study(StoredStudy):
             finally:
                 if not was_asking:
                     self._stop_asking()
+
+    def _search(
+        self,
+        evaluator: Evaluator | Callable[[Any], Any],
+        pool: Spool,
+        orders: Orders,
+        patience: Patience,
+        reporter: Reporter,
+        *,
+        latency: LatencyEvaluation | None,
+        progress: Progress,
+    ) -> None:
+        supernet, space, ledger = self._required_supernet(), self._required_space(), self._ledger
+        require_feasible(self.spec, space)
+        prepared = settle(self, ledger, as_evaluator(evaluator, self.spec), supernet)
+        self._evaluator = prepared
+        record = ledger.study(self.name)
+        seeds = partial(
+            first_seeds, ledger, record.id, self.spec, space=space, supernet=supernet, progress=progress
+        )
+        session = Session(ledger, record, self.spec, space, first_seeds=seeds)
+        drive(
+            session,
+            orders,
+            patience,
+            lambda: SearchDriver(
+                session, supernet, prepared, pool, orders=orders, latency=latency, after_trial=reporter
+            ),
+        )
+
+    @contextmanager
+    def _waiting_for_database(self, patience: Patience) -> Iterator[None]:
+        """Let whatever this thread reads or writes in the block, callbacks too, outlast an outage."""
+        plain = self._ledger
+        self._ledger = PatientLedger.of(plain, patience)
+        try:
+            yield
+        finally:
+            self._ledger = plain
 
     def _required_supernet(self) -> Supernet:
         if self.supernet is None:

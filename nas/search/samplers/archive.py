@@ -45,12 +45,18 @@ class Archive:
     Attributes:
         keys: of all sub-networks that were asked for, whatever became of them.
         results: those that were evaluated, by number.
+        known_keys: keys of trials that were not read yet, by number; they need no decoding.
     """
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         self._space, self._objectives = space, tuple(objectives)
         self.keys: set[str] = set()
         self.results: list[Result] = []
+        self.known_keys: dict[int, str] = {}
+        self._indices = [
+            (d.name, {d.to_parameter(value): index for index, value in enumerate(d.values)})
+            for d in space.dimensions
+        ]
         self._by_number: dict[int, Result] = {}
         self._evaluated: set[str] = set()
         self._front: Front[int] = Front(len(self._objectives))
@@ -65,6 +71,10 @@ class Archive:
         self._open, self._num_read = [], len(trials)
         for number in waiting:
             self._take(trials[number])
+
+    def point_of(self, parameters: Mapping[str, int]) -> Point:
+        """The point that flat parameters stand for."""
+        return tuple(index_of[parameters[name]] for name, index_of in self._indices)
 
     @property
     def pending(self) -> list[Point]:
@@ -88,11 +98,10 @@ class Archive:
         if (is_open and trial.number in self._pending) or len(trial.params) < len(self._space.dimensions):
             return
         self._pending.pop(trial.number, None)
-        parameters = {d.name: int(trial.params[d.name]) for d in self._space.dimensions}
-        obeying = self._space.repaired(parameters)
-        key = self._space.decode(obeying).key
+        obeying = self._space.repaired({name: int(trial.params[name]) for name, _ in self._indices})
+        key = self.known_keys.pop(trial.number, None) or self._space.decode(obeying).key
         self.keys.add(key)
-        point = point_of(self._space, obeying)
+        point = self.point_of(obeying)
         if is_open:
             self._pending[trial.number] = point
         elif trial.state is TrialState.COMPLETE and key not in self._evaluated:
@@ -111,11 +120,6 @@ class Archive:
         self._by_number[result.number] = result
         if result.excess == 0:
             self._front.add(result.values, result.number)
-
-
-def point_of(space: SearchSpace, parameters: Mapping[str, int]) -> Point:
-    """The point that flat parameters stand for."""
-    return tuple(d.values.index(d.to_value(parameters[d.name])) for d in space.dimensions)
 
 
 def parameters_of(space: SearchSpace, point: Point) -> dict[str, int]:

@@ -130,6 +130,8 @@ def test_a_driver_killed_at_any_moment_repeats_and_loses_nothing(
     killed, counted = run(tmp_path, folder, sampler, kills=KILLS)
     assert counted["kills"] >= KILLS - 2  # the last one may have come too late
     assert history(killed) == history(left_alone)
+    with nas.load_study("killed", storage=killed) as study_of_kills:
+        assert study_of_kills.replay().first_difference is None
 
     with Ledger.open(killed) as ledger:
         study = ledger.study("killed")

@@ -74,3 +74,22 @@ def test_dropped_layers_cost_nothing(space: SearchSpace, measured: LatencyFloors
 def test_measurements_go_before_predictions() -> None:
     assert with_predictions({"latency_ms": 3.0, "latency_ms_predicted": 9.0})["latency_ms"] == 3.0
     assert with_predictions({"latency_ms_predicted": 9.0})["latency_ms"] == 9.0
+
+
+def test_what_is_known_precisely_weighs_more_than_what_is_not(
+    space: SearchSpace, measured: LatencyFloors
+) -> None:
+    config, truth = space.largest(), _ratio(space.largest(), space)
+
+    def learnt(half_width: float) -> float:
+        low, high = 3.0 - half_width, 3.0 + half_width
+        measured.learn(config, {"latency_ratio": 3.0, "latency_ratio_low": low, "latency_ratio_high": high})
+        return measured.likely(config)["latency_ratio"]
+
+    assert truth <= learnt(2.0) < learnt(0.01) <= 3.0
+
+
+def test_a_trial_without_latency_teaches_nothing(space: SearchSpace, measured: LatencyFloors) -> None:
+    before = measured.likely(space.middle())
+    measured.learn(space.middle(), {"accuracy": 0.9})
+    assert measured.likely(space.middle()) == before

@@ -195,7 +195,7 @@ def test_what_stays_disturbed_is_ranked_where_its_ratio_is_known_well(
 def test_what_stays_unusable_fails_its_trial_and_is_kept_as_invalid(
     make_study: MakeStudy, wave: Any, script: type[Scripted], ledger: Ledger
 ) -> None:
-    script.others = [measured(0.5, flag="contended", half_width=0.2)] * 3
+    script.others = [measured(0.5, flag="contended", half_width=width) for width in (0.2, 0.21, 0.22)]
     study = make_study(objectives=OBJECTIVES, target=TARGET)
     study.optimize(wave, 2)
     study.optimize(wave, 3)

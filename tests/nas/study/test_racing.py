@@ -102,6 +102,19 @@ def test_every_example_is_asked_for_once_at_most(study: Callable[..., nas.Study]
     assert any(stop < SIZE for stop in ends.values())
 
 
+@pytest.mark.parametrize("is_deterministic", [False, True])
+def test_a_raced_study_replays_its_proposals(study: Callable[..., nas.Study], is_deterministic: bool) -> None:
+    raced = study(sampler="evolution", deterministic=is_deterministic)
+    for total in (30, 36):  # the second run begins with rescues
+        raced.optimize(Imagined(), total)
+    with Ledger.open(raced._ledger.url) as ledger:
+        log = ledger.events(1, limit=10_000, kind="trial_paused")
+    assert len(log) > 3
+    report = raced.replay()
+    assert report.first_difference is None
+    assert sum(trial.origin == "sampler" for trial in report.trials) > 15
+
+
 def test_what_was_spent_is_noted_with_each_trial(study: Callable[..., nas.Study]) -> None:
     evaluator, raced = Imagined(), study()
     raced.optimize(evaluator, 40)

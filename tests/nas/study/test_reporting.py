@@ -35,13 +35,18 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 def full_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ids of studies of which all trials were read."""
     reads: list[int] = []
-    read = Ledger.trials
+    read_all, read_each = Ledger.trials, Ledger.each_trial
 
-    def counted(self: Ledger, study_id: int, **options: Any) -> Any:
+    def all_counted(self: Ledger, study_id: int, **options: Any) -> Any:
         reads.append(study_id)
-        return read(self, study_id, **options)
+        return read_all(self, study_id, **options)
 
-    monkeypatch.setattr(Ledger, "trials", counted)
+    def each_counted(self: Ledger, study_id: int, **options: Any) -> Any:
+        reads.append(study_id)
+        return read_each(self, study_id, **options)
+
+    monkeypatch.setattr(Ledger, "trials", all_counted)
+    monkeypatch.setattr(Ledger, "each_trial", each_counted)
     return reads
 
 
@@ -58,7 +63,7 @@ def test_the_bar_shows_the_front_and_hypervolume_of_the_study(
 
     def report(study: Study, trial: Any) -> None:
         nonlocal reporter
-        reporter = reporter or Reporter(study, 15, progress=shown, callbacks=[note])
+        reporter = reporter or Reporter(study, lambda: 15, progress=shown, callbacks=[note])
         reporter(trial.number)
 
     study.optimize(wave, 15, callbacks=[report])
@@ -71,7 +76,7 @@ def test_the_study_is_read_once_however_many_looks_there_are(
 ) -> None:
     study = make_study()
     study.optimize(wave, 12)
-    reporter = Reporter(study, 12, progress=shown, callbacks=[])
+    reporter = Reporter(study, lambda: 12, progress=shown, callbacks=[])
     full_reads.clear()
     for trial in range(1, 12):
         reporter(trial)
@@ -82,9 +87,10 @@ def test_the_study_is_read_once_however_many_looks_there_are(
 def test_trials_between_two_looks_are_counted_at_the_second(
     make_study: MakeStudy, wave: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("nas.study.reporting.SECONDS_BETWEEN_LOOKS", 3600.0)
     study, shown = make_study(), Shown()
     study.optimize(wave, 1)
-    reporter = Reporter(study, 9, progress=shown, callbacks=[])
+    reporter = Reporter(study, lambda: 9, progress=shown, callbacks=[])
     reporter(0)
     study.optimize(wave, 8, callbacks=[lambda _, trial: reporter(trial.number)])
     assert len(shown.calls) == 1
@@ -103,7 +109,7 @@ def test_nothing_is_read_for_nobody(
     study.optimize(wave, 2)
     reads: list[int] = []
     monkeypatch.setattr(Ledger, "trial", lambda *given: reads.append(given[-1]))
-    Reporter(study, 2, progress=None, callbacks=[])(1)
+    Reporter(study, lambda: 2, progress=None, callbacks=[])(1)
     assert reads == []
 
 
@@ -113,7 +119,7 @@ def test_a_failed_trial_is_counted_and_not_on_the_front(
     study = make_study()
     counted.at[2] = raising(ValueError("broken"))
     study.optimize(counted.evaluator, 5)
-    Reporter(study, 5, progress=shown, callbacks=[])(4)
+    Reporter(study, lambda: 5, progress=shown, callbacks=[])(4)
     done, total, text = shown.calls[-1]
     assert (done, total) == (5, 5)
     assert text.startswith(f"front {len(study.best_trials)}, ")
@@ -136,7 +142,7 @@ def paused(make_study: MakeStudy, wave: Any, ledger: Ledger) -> tuple[Study, int
 
 def test_a_paused_trial_is_counted(paused: tuple[Study, int], shown: Shown) -> None:
     study, number = paused
-    Reporter(study, 9, progress=shown, callbacks=[])(number)
+    Reporter(study, lambda: 9, progress=shown, callbacks=[])(number)
     done, _, text = shown.calls[-1]
     assert done == 4
     assert text.endswith(", 1 paused")
@@ -152,7 +158,9 @@ def test_a_paused_trial_is_not_on_the_front(paused: tuple[Study, int]) -> None:
 def test_callbacks_hear_of_trials_that_ended_only(paused: tuple[Study, int]) -> None:
     study, number = paused
     heard: list[int] = []
-    reporter = Reporter(study, 9, progress=None, callbacks=[lambda _, trial: heard.append(trial.number)])
+    reporter = Reporter(
+        study, lambda: 9, progress=None, callbacks=[lambda _, trial: heard.append(trial.number)]
+    )
     reporter(number)
     reporter(0)
     assert heard == [0]

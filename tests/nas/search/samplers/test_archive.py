@@ -12,7 +12,7 @@ from optuna.trial import TrialState, create_trial
 from nas.objectives import Objective
 from nas.search.known_space import distributions_of
 from nas.search.samplers import Archive, Point
-from nas.search.samplers.archive import parameters_of, point_of
+from nas.search.samplers.archive import parameters_of
 from search_spaces import SearchSpace
 
 OBJECTIVES = (Objective("accuracy", "max"), Objective("num_prunable_parameters", "min"))
@@ -51,7 +51,7 @@ def read(study: optuna.Study, space: SearchSpace) -> Archive:
 
 
 def test_points_and_parameters_are_two_spellings(medium: SearchSpace) -> None:
-    assert point_of(medium, parameters_of(medium, OTHER)) == OTHER
+    assert Archive(medium, OBJECTIVES).point_of(parameters_of(medium, OTHER)) == OTHER
 
 
 def test_values_are_minimised(study: optuna.Study, medium: SearchSpace, add: Callable[..., None]) -> None:
