@@ -15,10 +15,12 @@ from nas.cli import (
     logs,
     quickstart,
     recover,
+    replay,
     report,
     search,
     select,
     space,
+    targets,
     trials,
 )
 
@@ -63,8 +65,10 @@ app.add_typer(database.app, rich_help_panel=_START)
 app.add_typer(space.app, rich_help_panel=_SEARCH)
 app.add_typer(search.app, rich_help_panel=_SEARCH)
 app.add_typer(trials.app, rich_help_panel=_SEARCH)
+app.add_typer(targets.app, rich_help_panel=_SEARCH)
 app.command("select", rich_help_panel=_SEARCH)(select.select)
 app.command("recover", rich_help_panel=_SEARCH)(recover.recover)
 app.command("report", rich_help_panel=_SEARCH)(report.report)
+app.command("replay", rich_help_panel=_SEARCH)(replay.replay)
 app.command("export", rich_help_panel=_SEARCH)(export.export)
 app.command("verify", rich_help_panel=_SEARCH)(export.verify)

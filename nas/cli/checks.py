@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from nas._version import __version__
 from nas.cli.database import revision_line, storage_errors
@@ -149,6 +149,20 @@ def torch_devices() -> list[Check]:
             name="torch threads", status="ok", found=f"{torch.get_num_threads()}, faster on the CPU: {faster}"
         ),
     ]
+
+
+def runtimes() -> list[Check]:
+    """Which runtimes latency can be measured in here."""
+    from nas.evaluation.runtimes import unavailable
+    from nas.evaluation.target import Backend
+
+    checks = []
+    for backend in get_args(Backend):
+        lack = unavailable(backend)
+        found, _, advice = ("available", "", "") if lack is None else lack.partition(": ")
+        status: Status = "ok" if lack is None else "advice"
+        checks.append(Check(name=f"runtime {backend}", status=status, found=found, advice=advice))
+    return checks
 
 
 def ray_importable() -> Check:

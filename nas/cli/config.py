@@ -14,7 +14,7 @@ from nas.cli.output import Output, note, note_commands
 from nas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nas.config import SearchConfig
+    from nas.config import SearchConfig, TargetSection
 
 app = typer.Typer(name="config", help="Check a config file; print its JSON Schema.", no_args_is_help=True)
 
@@ -97,7 +97,18 @@ def checked_config(path: Path, overrides: list[str] | tuple[str, ...]) -> Search
     measured = [name for name in named if name in MEASURED_METRICS]
     if measured and config.target is None:
         raise ConfigError(f"config file {path}: {measured[0]} needs a target, but target is null")
+    if config.target is not None:
+        _check_target(config.target, measured, path)
     return config
+
+
+def _check_target(section: TargetSection, measured: list[str], path: Path) -> None:
+    from nas.evaluation import Target
+
+    try:
+        Target(**section.model_dump()).check_metrics(measured)
+    except ConfigError as error:
+        raise ConfigError(f"config file {path}: {error}") from None
 
 
 def missing_files(config: SearchConfig) -> list[str]:
@@ -111,6 +122,11 @@ def missing_files(config: SearchConfig) -> list[str]:
         for key, value in named.items()
         if value is not None and value != BUNDLED_DATA and not os.path.exists(value)
     ]
+
+
+def _tokens(target: TargetSection) -> str:
+    generated = f" and {target.decode_length} generated" if target.decode_length else ""
+    return f"{target.sequence_length} tokens{generated}"
 
 
 def summary(config: SearchConfig) -> dict[str, str]:
@@ -134,8 +150,8 @@ def summary(config: SearchConfig) -> dict[str, str]:
         "data": ", ".join(data),
         "target": "none"
         if target is None
-        else f"{target.name}: {target.device}, {target.dtype}, batch {target.batch_size}, "
-        f"{target.sequence_length} tokens, {target.threads} threads",
+        else f"{target.name}: {target.backend} on {target.device}, {target.dtype}, "
+        f"batch {target.batch_size}, {_tokens(target)}, {target.threads} threads",
         "objectives": ", ".join(config.objectives),
         "constraints": ", ".join(config.constraints) or "none",
         "search": f"{search.sampler}, {search.trials} trials, seed {search.seed}{timeout}",

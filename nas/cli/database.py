@@ -8,7 +8,16 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from nas.cli.options import DEFAULT_STORAGE, STORAGE_VARIABLE, JsonOption, require_database
+from nas.cli.options import (
+    DEFAULT_STORAGE,
+    STORAGE_VARIABLE,
+    JsonOption,
+    QuietOption,
+    StorageOption,
+    StudyArgument,
+    open_study,
+    require_database,
+)
 from nas.cli.output import Output, note
 from nas.errors import ConfigError, StorageError
 
@@ -52,6 +61,36 @@ def current(url: UrlArgument = DEFAULT_STORAGE, *, as_json: JsonOption = False) 
         return
     out.ids([found or "none"])
     note(revision_line(found, HEAD_REVISION))
+
+
+@app.command("export-optuna")
+def export_optuna(
+    study: StudyArgument,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Database to write to.", show_default=False)],
+    *,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the study there; its own if not given."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an Optuna study of that name.")
+    ] = False,
+    storage: StorageOption = DEFAULT_STORAGE,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a study as an Optuna database, for optuna-dashboard and Optuna's tools."""
+    from nas.progress import progress_bar
+
+    out = Output(as_json=as_json, quiet=quiet)
+    with open_study(study, storage) as opened, progress_bar("export", enabled=out.is_text) as progress:
+        count = opened.export_optuna(url, name=name, overwrite=overwrite, progress=progress)
+    if as_json:
+        out.json({"study": name or study, "trials": count})
+        return
+    out.ids([name or study])
+    if not quiet:
+        note(f"{count} trials; read them with optuna.load_study, or optuna-dashboard and the URL")
 
 
 def revision_line(found: str | None, needed: str) -> str:

@@ -51,6 +51,7 @@ def run_checks(storage: str, artifacts: Path, *, with_ray: bool) -> list[Check]:
         *checks.folders(artifacts),
         checks.database(storage),
         *checks.torch_devices(),
+        *checks.runtimes(),
         checks.ray_importable(),
     ]
     return [*found, checks.ray_cluster()] if with_ray else found

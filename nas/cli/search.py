@@ -1,14 +1,15 @@
-"""`nas search`: run a search, list studies, show one."""
+"""`nas search`: run a search here or in the background, list studies, show one."""
 
 from __future__ import annotations
 
-import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli import search_jobs, search_list
 from nas.cli.config import checked_config
 from nas.cli.errors import resumable
 from nas.cli.options import (
@@ -19,21 +20,24 @@ from nas.cli.options import (
     SetOption,
     StorageOption,
     StudyArgument,
-    command,
     open_study,
-    require_database,
     sqlite_path,
 )
-from nas.cli.output import Column, Output, note, note_commands
-from nas.cli.records import front_record, study_record
+from nas.cli.output import Output, note
+from nas.cli.records import study_record
+from nas.cli.search_outcome import print_outcome
+from nas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nas.cli.snapshot import Snapshot
     from nas.config import SearchConfig
-    from nas.jobs import StudySummary
     from nas.study import Study
+    from nas.study.control import Control
 
-app = typer.Typer(name="search", help="Run searches, and look at their studies.", no_args_is_help=True)
+app = typer.Typer(
+    name="search",
+    help="Run searches, follow and steer them, and look at their studies.",
+    no_args_is_help=True,
+)
 
 
 @app.command("run")
@@ -44,40 +48,25 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only profile the space: what the search may reach.")
     ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run it in the background; print the number of its job.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run the search of a config, or take it up where it was; Ctrl-C loses nothing."""
+    """Run the search of a config, or take it up where it was; Ctrl-C and SIGTERM lose nothing."""
     out = Output(as_json=as_json, quiet=quiet)
     checked = checked_config(config, overrides or ())
+    if dry_run and detach:
+        raise ConfigError("--dry-run only prints a profile, there is nothing to detach; give one of the two")
     if dry_run:
         from nas.cli.space import print_profile
 
         print_profile(out, checked)
-        return
-    with resumable(_command_line(config, overrides or ())):
-        study = _searched(checked, show_progress=not quiet)
-    with study:
-        _print_outcome(out, study, checked)
-
-
-@app.command("ls")
-def list_studies(
-    *, storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False, quiet: QuietOption = False
-) -> None:
-    """List the studies of a database."""
-    require_database(storage)
-    from nas import jobs
-
-    found = jobs.list_studies(storage)
-    out = Output(as_json=as_json, quiet=quiet)
-    if as_json:
-        keys = ("name", "state", "num_done", "num_trials", "objectives", "created_at")
-        out.json([{key: getattr(study, key) for key in keys} for study in found])
-    elif quiet:
-        out.ids([study.name for study in found])
+    elif detach:
+        search_jobs.detach(out, checked)
     else:
-        _print_studies(out, found)
+        _run_here(out, checked, _command_line(config, overrides or ()))
 
 
 @app.command("show")
@@ -107,30 +96,39 @@ def show(
         print_study(out, opened, snapshot, events)
 
 
-def _print_studies(out: Output, studies: Sequence[StudySummary]) -> None:
-    titles = ("study", "state", "done", "trials", "objectives", "created")
-    numbers = ("done", "trials")
-    columns = [Column(title=t, align="right" if t in numbers else "left") for t in titles]
-    rows = [
-        [
-            study.name,
-            str(study.state).lower(),
-            str(study.num_done),
-            str(study.num_trials),
-            ", ".join(study.objectives),
-            f"{study.created_at:%Y-%m-%d %H:%M}",
-        ]
-        for study in studies
-    ]
-    out.table(columns, rows)
+app.command("ls")(search_list.list_studies)
+app.command("logs")(search_jobs.logs)
+app.command("wait")(search_jobs.wait)
+app.command("pause")(search_jobs.pause)
+app.command("resume")(search_jobs.resume)
+app.command("stop")(search_jobs.stop)
+app.command("edit")(search_jobs.edit)
 
 
-def _searched(config: SearchConfig, *, show_progress: bool) -> Study:
+def _run_here(out: Output, config: SearchConfig, command: Sequence[str]) -> None:
+    """Run the search in this process; after SIGTERM, end it in good order and say how to go on."""
+    from nas.jobs.interruption import HaltedError
+    from nas.study.draining import sigterm_pauses
+
+    study, halt = None, "paused by SIGTERM"
+    with resumable(command), sigterm_pauses() as control:
+        try:
+            study = _searched(config, control, show_progress=not out.quiet)
+        except HaltedError as error:
+            halt = str(error)
+    if study is not None:
+        with study:
+            print_outcome(out, study, config)
+    if study is None or (control is not None and control().halt is not None):
+        note(f"{halt}; everything is saved. Resume with: {shlex.join(command)}")
+
+
+def _searched(config: SearchConfig, control: Control | None, *, show_progress: bool) -> Study:
     """Run the search; say so if it goes on from an earlier run."""
     from nas import jobs
 
     _say_if_resumed(config)
-    return jobs.run_search(config, show_progress=show_progress)
+    return jobs.run_search(config, show_progress=show_progress, control=control)
 
 
 def _say_if_resumed(config: SearchConfig) -> None:
@@ -142,49 +140,6 @@ def _say_if_resumed(config: SearchConfig) -> None:
     for study in jobs.list_studies(config.storage.url):
         if study.name == config.name:
             note(f"study {study.name} exists and is resumed: {study.num_done} of {config.search.trials} done")
-
-
-def _print_outcome(out: Output, study: Study, config: SearchConfig) -> None:
-    from nas.cli.snapshot import snapshot_of
-    from nas.cli.trial_tables import print_front
-
-    snapshot = snapshot_of(study)
-    if out.as_json:
-        out.json(front_record(snapshot))
-    elif out.quiet:
-        out.ids([f"{study.name}@{trial.number}" for trial in snapshot.front])
-    else:
-        print_front(out, snapshot)
-        say_next(snapshot, config.storage.url, config.storage.artifacts, formats=config.export.formats)
-
-
-def say_next(
-    snapshot: Snapshot, storage: str, artifacts: str | Path, *, formats: Sequence[str] = ("hf",)
-) -> None:
-    """The commands that follow a search, ready to be copied."""
-    if not snapshot.front:
-        note("no evaluated sub-network holds the budgets; relax them, or search longer", label="warning")
-        return
-    name, best = snapshot.name, snapshot.front[0]
-    commands = []
-    if len(snapshot.objectives) > 1 and snapshot.objectives[1].direction == "min":
-        metric = snapshot.objectives[1].metric
-        middle = snapshot.front[len(snapshot.front) // 2].metrics[metric]
-        budget = f"{metric} <= {_rounded_up(middle):.15g}"
-        commands.append(command("select", name, "--where", budget, storage=storage))
-    words = ["export", f"{name}@{best.number}", "-o", f"{name}-{best.number}"]
-    if tuple(formats) != ("hf",):
-        words += ["--format", ",".join(formats)]
-    commands.append(command(*words, storage=storage, artifacts=artifacts))
-    note_commands(commands)
-
-
-def _rounded_up(value: float) -> float:
-    """The next number with two significant digits."""
-    if value <= 0:
-        return value
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return math.ceil(value / step) * step
 
 
 def _command_line(config: Path, overrides: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from nas.compensation import Compensation
 from nas.config import SearchConfig
 from nas.data import BatchedDataset
 from nas.evaluation import DatasetEvaluator, Target
+from nas.jobs.registered import target_of_config
 from nas.objectives import parse_constraints, parse_objectives, quality_metrics
 from nas.racing import Racing
 from nas.study.creation import draft_spec
@@ -37,8 +38,8 @@ def make_space(config: SearchConfig, supernet: Supernet) -> SearchSpace:
 
 
 def make_target(config: SearchConfig) -> Target | None:
-    """The target of a config."""
-    return None if config.target is None else Target(**config.target.model_dump())
+    """The target of a config, maybe a registered one; see `target_of_config`."""
+    return target_of_config(config)
 
 
 def make_compensation(config: SearchConfig) -> Compensation | None:

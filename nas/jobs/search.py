@@ -10,6 +10,7 @@ from typing import Any
 from nas.config import SearchConfig
 from nas.config.loading import anchored
 from nas.data import Texts
+from nas.evaluation import DatasetEvaluator
 from nas.jobs.definition import (
     make_evaluator,
     make_racing,
@@ -19,9 +20,11 @@ from nas.jobs.definition import (
     wanted_metrics,
 )
 from nas.jobs.examples import Parts, load_parts
+from nas.jobs.interruption import interruptible
 from nas.jobs.recovery import check_recovery, recover_finalists
 from nas.jobs.supernets import encoded, make_supernet
 from nas.study import Profile, Study, create_study
+from nas.study.control import Control
 from nas.study.ledger_errors import translated
 from nas.study.profile import profile
 from nas.supernet import Supernet
@@ -30,22 +33,25 @@ from workers import Pool, RayPool, SerialPool
 logger = logging.getLogger(__name__)
 
 
-def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
+def run_search(config: SearchConfig, *, show_progress: bool = False, control: Control | None = None) -> Study:
     """Prepare model, data and supernet, and search until `search.trials`; resume what is there.
 
     With a section `recovery` the best are then trained and ranked anew.
 
+    Args:
+        config: of the search.
+        show_progress: on standard error.
+        control: commands while it runs. A halt during the search ends that in good order; before and after,
+            it interrupts the work.
+
     Returns:
         The study, open, with its supernet.
+
+    Raises:
+        HaltedError: the work before or after the search was interrupted by a halt.
     """
-    wanted_metrics(config)  # a wrong name is told before the model is loaded
-    make_racing(config)
-    check_recovery(config)
-    parts = load_parts(config.data, task=config.model.task)
-    logger.info("data: %s", _described(parts))
-    supernet = make_supernet(config, parts, show_progress=show_progress)
-    evaluator = make_evaluator(config, encoded(config, supernet, parts.validation))
-    Path(config.storage.artifacts).mkdir(parents=True, exist_ok=True)
+    with interruptible(control):
+        parts, supernet, evaluator = _prepared(config, show_progress=show_progress)
     study = open_config_study(config, supernet)
     logger.info(
         "search: %d sub-networks with %s; starting workers", config.search.trials, config.search.sampler
@@ -59,13 +65,32 @@ def run_search(config: SearchConfig, *, show_progress: bool = False) -> Study:
             workers=make_pool(config),
             max_failed=config.search.max_failed,
             show_progress_bar=show_progress,
+            control=control,
         )
-        if config.recovery is not None:
-            recover_finalists(study, config, evaluator, parts, show_progress=show_progress)
+        if config.recovery is not None and not study.was_halted and not _is_halted(control):
+            with interruptible(control):
+                recover_finalists(study, config, evaluator, parts, show_progress=show_progress)
     except BaseException:
         study.close()
         raise
     return study
+
+
+def _prepared(config: SearchConfig, *, show_progress: bool) -> tuple[Parts, Supernet, DatasetEvaluator]:
+    """Data, supernet and evaluator of a config; a wrong name is told before the model is loaded."""
+    wanted_metrics(config)
+    make_racing(config)
+    check_recovery(config)
+    parts = load_parts(config.data, task=config.model.task)
+    logger.info("data: %s", _described(parts))
+    supernet = make_supernet(config, parts, show_progress=show_progress)
+    evaluator = make_evaluator(config, encoded(config, supernet, parts.validation))
+    Path(config.storage.artifacts).mkdir(parents=True, exist_ok=True)
+    return parts, supernet, evaluator
+
+
+def _is_halted(control: Control | None) -> bool:
+    return control is not None and control().halt is not None
 
 
 def profile_search(config: SearchConfig) -> Profile:

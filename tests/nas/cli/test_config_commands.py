@@ -64,6 +64,9 @@ def test_check_as_json_gives_the_resolved_config_without_its_password(command):
         ("constraints=['latency_ms <= 8 MB']", "got unit 'MB'"),
         ("evaluation.metrics=[f2]", "unknown metric 'f2'"),
         ("target=null", "latency_ms needs a target, but target is null"),
+        ("objectives=[max accuracy, max tokens_per_second]", "decode_length of target local is 0"),
+        ("target.backend=tensorrt", "torch_compile"),
+        ("target={backend: openvino, device: cuda}", "openvino is timed on the cpu only, not on cuda"),
     ],
 )
 def test_check_refuses_what_a_search_would_refuse(command, override, message):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 
+import optuna
 import pytest
 
 from storage import HEAD_REVISION
@@ -44,3 +45,22 @@ def test_a_url_of_another_kind_exits_with_2(command):
     outcome = command("db", "current", "mysql://host/db")
     assert outcome.code == 2
     assert "not supported" in outcome.err
+
+
+def test_export_optuna_writes_what_plain_optuna_reads(command, in_finished, tmp_path):
+    target = f"sqlite:///{tmp_path / 'optuna.db'}"
+    outcome = command("db", "export-optuna", "tiny", target)
+    assert (outcome.code, outcome.out) == (0, "tiny\n")
+    study = optuna.load_study(study_name="tiny", storage=target)
+    assert f"\n{len(study.trials)} trials; " in f"\n{outcome.err}"
+    assert [trial.number for trial in study.trials] == list(range(len(study.trials)))
+
+
+def test_export_optuna_refuses_a_name_that_is_taken_unless_told(command, in_finished, tmp_path):
+    target = f"sqlite:///{tmp_path / 'optuna.db'}"
+    command("db", "export-optuna", "tiny", target)
+    outcome = command("db", "export-optuna", "tiny", target)
+    assert outcome.code == 2
+    assert "overwrite" in outcome.err
+    assert command("db", "export-optuna", "tiny", target, "--overwrite", "--json").json["study"] == "tiny"
+    assert command("db", "export-optuna", "tiny", target, "--name", "again", "-q").out == "again\n"

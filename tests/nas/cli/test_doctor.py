@@ -74,3 +74,12 @@ def test_ray_runs_a_task(command):
     outcome = command("doctor", "--ray", "--json")
     assert outcome.code == 0
     assert status_by_name(outcome)["ray cluster"] == "ok"
+
+
+def test_a_runtime_that_is_missing_is_advice(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "openvino" else name)
+    found = {check.name: check for check in checks.runtimes()}
+    assert found["runtime torch"].status == "ok"
+    assert found["runtime openvino"].status == "advice"
+    assert found["runtime openvino"].found == "openvino not installed"
+    assert found["runtime openvino"].advice == 'pip install "subnas[export]"'

@@ -99,8 +99,13 @@ def _heed_interrupts() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_search_exits_with_130_and_leaves_the_study_paused(bert, tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [(signal.SIGTERM, 0, "paused by SIGTERM"), (signal.SIGINT, 130, "interrupted")],
+)
+def test_an_interrupted_search_leaves_the_study_paused_and_says_how_to_go_on(
+    bert, tmp_path, number, code, message
+):
     folder = tmp_path / "job"
     shutil.copytree(bert, folder)
     search = subprocess.Popen(
@@ -118,10 +123,10 @@ def test_an_interrupted_search_exits_with_130_and_leaves_the_study_paused(bert, 
         _, messages = search.communicate(timeout=60)
     finally:
         search.kill()
-    assert search.returncode == 130
+    assert search.returncode == code
     assert "Traceback" not in messages
     hint = "Resume with: nas search run job.yaml --set search.trials=100000 --set search.sampler=random"
-    assert f"interrupted; everything is saved. {hint}" in messages
+    assert f"{message}; everything is saved. {hint}" in messages
     assert _query(folder / "nas.db", "SELECT state FROM nas_study") == [("PAUSED",)]
 
 

@@ -4,6 +4,8 @@ import shlex
 
 import pytest
 
+from storage import Ledger
+
 
 @pytest.fixture
 def searched(command, job):
@@ -55,10 +57,37 @@ def test_an_infeasible_search_exits_with_3(command, job):
 
 def test_ls_lists_the_studies(command, in_finished):
     outcome = command("search", "ls")
-    assert outcome.rows[0] == ["study", "state", "done", "trials", "objectives", "created"]
+    assert outcome.rows[0] == ["study", "state", "done", "trials", "job", "objectives", "created"]
     assert outcome.rows[1][:2] == ["tiny", "completed"]
     assert command("search", "ls", "-q").out == "tiny\n"
-    assert command("search", "ls", "--json").json[0]["objectives"] == ["max score", "min num_parameters"]
+    listed = command("search", "ls", "--json").json[0]
+    assert (listed["objectives"], listed["job"]) == (["max score", "min num_parameters"], None)
+
+
+def test_ls_lists_a_job_whose_study_is_not_made_yet(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Ledger.open("sqlite:///nas.db") as ledger:
+        ledger.create_job("soon", config={"objectives": ["max accuracy"]})
+    assert command("search", "ls").rows[1][:6] == ["soon", "-", "0", "0", "1", "queued"]
+    assert command("search", "ls", "--json").json[0]["job"]["status"] == "queued"
+
+
+def test_a_profile_cannot_be_detached(command, job):
+    outcome = command("search", "run", job, "--dry-run", "--detach")
+    assert (outcome.code, "give one of the two" in outcome.err) == (2, True)
+
+
+def test_an_unknown_job_exits_with_2_and_names_the_known_ones(command, in_finished):
+    outcome = command("search", "wait", "tiny")
+    assert (outcome.code, "no job 'tiny'" in outcome.err) == (2, True)
+
+
+def test_waiting_for_no_longer_than_a_timeout_exits_with_124(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Ledger.open("sqlite:///nas.db") as ledger:
+        ledger.create_job("soon", config={})
+    outcome = command("search", "wait", "soon", "--timeout", "1s")
+    assert (outcome.code, outcome.out) == (124, "")
 
 
 def test_the_storage_is_taken_from_the_environment(command, finished, tmp_path, monkeypatch):
