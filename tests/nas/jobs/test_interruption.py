@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import threading
 import time
 
@@ -10,6 +11,14 @@ import pytest
 
 from nas.jobs.interruption import HaltedError, interruptible
 from nas.study.control import Command
+
+
+@pytest.fixture(autouse=True)
+def interrupts():
+    """SIGINT interrupts, as the driver has it; a process that a shell starts in the background ignores it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 def test_a_halt_interrupts_work_that_does_not_ask():
