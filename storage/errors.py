@@ -138,7 +138,7 @@ class UnknownTrialError(StorageFault, KeyError):
 
     def __str__(self) -> str:
         study_id, number = self.args
-        return f"study {study_id} has no trial {number}: numbers come from propose()"
+        return f"study {study_id} has no trial {number}: trials are numbered from 0 as they are proposed"
 
 
 class TrialStateError(StorageFault, ValueError):

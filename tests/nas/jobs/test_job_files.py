@@ -70,14 +70,14 @@ def test_a_working_directory_that_is_gone_is_named(ledger, tmp_path):
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("sqlite:///nas.db", "sqlite:////work/nas.db"),
+        ("sqlite:///nas.db", "sqlite:////data/nas.db"),
         ("sqlite:////data/nas.db", "sqlite:////data/nas.db"),
-        ("sqlite:///nas.db?timeout=3", "sqlite:////work/nas.db?timeout=3"),
+        ("sqlite:///nas.db?timeout=3", "sqlite:////data/nas.db?timeout=3"),
         ("postgresql://me@db/nas", "postgresql://me@db/nas"),
     ],
 )
 def test_a_url_names_the_same_file_in_any_directory(url, expected):
-    assert absolute_url(url, Path("/work")) == expected
+    assert absolute_url(url, Path("/data")) == expected
 
 
 def test_the_url_is_taken_out_of_the_environment(monkeypatch):
