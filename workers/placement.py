@@ -31,6 +31,17 @@ def check_placement(lanes: Mapping[LaneName, Lane], gpus_per_worker: float, node
             )
 
 
+def room_for(lane: Lane, gpus_per_worker: float, nodes: Sequence[Node]) -> int:
+    """How many workers of a lane the nodes with its labels have room for, if nothing else were on them."""
+    needs = {name: amount for name, amount in needs_of(lane, gpus_per_worker).items() if amount > 0}
+    labelled = (node for node in nodes if _has_labels(node, lane.labels))
+    return sum(
+        min(int(node.resources.get(name, 0.0) / amount) for name, amount in needs.items())
+        for node in labelled
+        if needs
+    )
+
+
 def needs_of(lane: Lane, gpus_per_worker: float) -> dict[str, float]:
     """Ray resources that one worker of a lane occupies."""
     gpus = gpus_per_worker if lane.gpus is None else lane.gpus

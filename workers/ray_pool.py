@@ -22,7 +22,7 @@ from workers.crew import Crew
 from workers.failures import describe_failure
 from workers.launch import create_slots, local_resources
 from workers.lost import LostAttempts
-from workers.placement import check_placement
+from workers.placement import check_placement, room_for
 from workers.protocol import Completion, Failure, Lane, LaneName, Pool, PoolError, Task
 from workers.ray_cluster import ClusterWatch, can_grow
 from workers.ray_session import RaySession
@@ -38,8 +38,9 @@ class RayPool(Pool):
 
     `address` is `"local"` for a cluster of its own, which is never joined by accident, or the address of one
     that runs; see `RaySession` for authentication. A local cluster offers just the processors that the lanes
-    ask for, even beyond those of the machine. `num_workers` replaces that of the quality lane. Workers for
-    which there is no room now are used once there is; a lane may be without any for `startup_timeout_s`.
+    ask for, even beyond those of the machine. `num_workers` replaces that of the quality lane; a cluster that
+    is joined without it gets as many as its nodes have room for. Workers for which there is no room now are
+    used once there is; a lane may be without any for `startup_timeout_s`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RayPool(Pool):
         self._max_attempts = max_attempts
         self._startup_timeout_s = startup_timeout_s
         self._session = RaySession(address)
+        self._joins = address != "local"
         self._watch = ClusterWatch()
         self._crew: Crew | None = None
         self._queues: dict[LaneName, deque[Attempt]] = {}
@@ -76,6 +78,8 @@ class RayPool(Pool):
             self._watch.start()
             if not can_grow():
                 check_placement(lanes, gpus, self._watch.nodes)
+            if self._num_workers is None and self._joins:
+                lanes = self._filling(lanes)
             slots = create_slots(lanes, arrays, gpus_per_worker=gpus, is_local=self._session.is_local)
             self._queues = {name: deque() for name in lanes}
             self._crew = Crew(
@@ -161,6 +165,16 @@ class RayPool(Pool):
         resolved = dict(lanes)
         if self._num_workers is not None and "quality" in resolved:
             resolved["quality"] = replace(resolved["quality"], num_workers=self._num_workers)
+        return resolved
+
+    def _filling(self, lanes: Mapping[LaneName, Lane]) -> dict[LaneName, Lane]:
+        """The lanes with as many quality workers as the cluster has room for now."""
+        resolved = dict(lanes)
+        if "quality" in resolved:
+            room = room_for(resolved["quality"], self._gpus_per_worker, self._watch.nodes)
+            resolved["quality"] = replace(
+                resolved["quality"], num_workers=max(resolved["quality"].num_workers, room)
+            )
         return resolved
 
     def _next_ready(self, give_up: float) -> list[ray.ObjectRef[Any]]:

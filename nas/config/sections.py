@@ -306,7 +306,10 @@ class WorkersSection(Section):
         default="local", description="auto joins a running cluster, local starts one, or HOST:PORT"
     )
     num_workers: int | None = Field(
-        default=None, ge=1, le=4096, description="actors; null takes one a spare core"
+        default=None,
+        ge=1,
+        le=4096,
+        description="actors; null takes one a spare core here, and what a joined cluster has room for",
     )
     gpus_per_worker: float = Field(default=0.0, ge=0, le=64, description="GPUs an actor, also a fraction")
 

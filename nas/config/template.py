@@ -130,7 +130,7 @@ recovery: null                # e.g. {top: 5, passes: 500}: trains the best afte
 workers:
   kind: ray                   # ray: a Ray cluster; serial: this process
   address: local              # for ray: local starts one, auto joins a running cluster, or HOST:PORT
-  num_workers: null           # null takes one a spare core
+  num_workers: null           # null takes one a spare core, or what a cluster has room for
   gpus_per_worker: 0.0
 
 storage:

@@ -148,9 +148,11 @@ def open_config_study(config: SearchConfig, supernet: Supernet) -> Study:
 
 
 def make_pool(config: SearchConfig) -> Pool:
-    """The pool of a config; with Ray one worker a core, less the one that measures latency."""
+    """The pool of a config: on this machine one worker a core, less the one that measures latency."""
     section = config.workers
     if section.kind == "serial":
         return SerialPool()
-    spare = max(1, (os.cpu_count() or 1) - (0 if config.target is None else 1))
-    return RayPool(section.num_workers or spare, section.address, gpus_per_worker=section.gpus_per_worker)
+    num_workers = section.num_workers
+    if num_workers is None and section.address == "local":
+        num_workers = max(1, (os.cpu_count() or 1) - (0 if config.target is None else 1))
+    return RayPool(num_workers, section.address, gpus_per_worker=section.gpus_per_worker)

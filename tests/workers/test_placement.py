@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workers import Lane, PlacementError
-from workers.placement import check_placement
+from workers.placement import check_placement, room_for
 from workers.ray_cluster import Node
 
 HEAD = Node(identity="00", address="10.0.0.1")
@@ -72,3 +72,17 @@ def test_a_label_of_a_lane_is_a_plain_value(value: str) -> None:
 def test_a_lane_refuses_less_than_no_processor(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} of a lane is -1"):
         lane(**{name: -1})
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus", "expected"),
+    [
+        ({}, 0, 10),
+        ({"threads": 3}, 0, 2),
+        ({}, 0.25, 4),
+        ({"labels": {"target": "edge"}, "resources": {"latency_slot": 1.0}}, 0, 1),
+        ({"labels": {"target": "phone"}}, 0, 0),
+    ],
+)
+def test_room_is_counted_node_by_node(options: dict[str, object], gpus: float, expected: int) -> None:
+    assert room_for(lane(**options), gpus, NODES) == expected
