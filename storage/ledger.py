@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from . import events, leases, recoveries, results, schema, studies, targets, transitions, trials
+from . import audit, events, leases, recoveries, results, schema, studies, targets, transitions, trials
 from .database import Database
 from .engine import check_durable, create_engine
 from .job_ledger import JobLedger
@@ -31,6 +31,8 @@ from .values import finite_metrics
 
 PAGE = 2000
 """Trials that are read at once where all are asked for one by one."""
+
+_ALL = 2**62
 
 
 class Ledger(JobLedger, MeasurementLedger):
@@ -352,6 +354,14 @@ class Ledger(JobLedger, MeasurementLedger):
     def delete_target(self, name: str) -> None:
         """Deletes a target; what was measured on it stays; raises UnknownTargetError."""
         self._database.write(lambda connection: targets.delete_target(connection, name))
+
+    def audit(self, study_id: int) -> list[str]:
+        """What in the log and the rows of a study contradicts the promises of this class; see `audit`."""
+        return audit.contradictions(
+            self.trials(study_id),
+            self.events(study_id, limit=_ALL),
+            lambda number: self.attempts(study_id, number),
+        )
 
     # Events
 

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.chaos.oracle import noted
 from storage import Ledger, TrialState
-from storage.audit import contradictions
 
 _EVALUATED = (TrialState.DONE, TrialState.FAILED)
-_PAGE = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +71,7 @@ def examined(
     with Ledger.open(url) as ledger:
         study = ledger.study(name)
         trials = ledger.trials(study.id)
-        events = ledger.events(study.id, limit=_PAGE)
-        found = contradictions(trials, events, lambda number: ledger.attempts(study.id, number))
+        found = ledger.audit(study.id)
     evaluated = [trial for trial in trials if trial.state in _EVALUATED]
     keys = Counter(trial.key for trial in evaluated)
     finished = 0 if log is None else sum(line.startswith("end ") for line in noted(log))

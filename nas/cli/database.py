@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -22,6 +22,8 @@ from nas.cli.output import Output, note
 from nas.errors import ConfigError, StorageError
 
 app = typer.Typer(name="db", help="Look at the tables of a database, and upgrade them.", no_args_is_help=True)
+
+VERIFICATION_FAILED: Final = 6
 
 UrlArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="URL", envvar=STORAGE_VARIABLE, help="Database URL.")
@@ -61,6 +63,33 @@ def current(url: UrlArgument = DEFAULT_STORAGE, *, as_json: JsonOption = False) 
         return
     out.ids([found or "none"])
     note(revision_line(found, HEAD_REVISION))
+
+
+@app.command("check")
+def check(
+    study: Annotated[str | None, typer.Argument(help="Name of a study; all if not given.")] = None,
+    *,
+    storage: StorageOption = DEFAULT_STORAGE,
+    as_json: JsonOption = False,
+) -> None:
+    """Check studies against their logs: nothing lost, doubled or changed. Exit code 6 if something is."""
+    require_database(storage)
+    from nas.study.ledger_errors import translated
+    from storage import Ledger
+
+    with translated(), Ledger.open(storage) as ledger:
+        studies = ledger.studies() if study is None else [ledger.study(study)]
+        found = {one.name: ledger.audit(one.id) for one in studies}
+    out = Output(as_json=as_json)
+    if as_json:
+        out.json(found)
+    for name, problems in found.items():
+        for problem in problems:
+            note(f"{name}: {problem}", label="error")
+        if not problems and not as_json:
+            out.ids([f"ok: {name}"])
+    if any(found.values()):
+        raise typer.Exit(VERIFICATION_FAILED)
 
 
 @app.command("export-optuna")

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import create_engine
 
 from storage import Lease, Ledger, StudyRecord
-from storage.audit import contradictions
 
 Propose = Callable[..., object]
 
@@ -28,14 +27,7 @@ def history(
     ledger.fail(lease, 1, reason="bug", message="")
     ledger.pause(lease, 2, {"accuracy": 0.1}, reason="dominated")
 
-    def audit() -> list[str]:
-        return contradictions(
-            ledger.trials(study.id),
-            ledger.events(study.id, limit=10_000),
-            lambda number: ledger.attempts(study.id, number),
-        )
-
-    return audit
+    return lambda: ledger.audit(study.id)
 
 
 def test_a_sound_history_has_no_contradiction(history: Callable[[], list[str]]) -> None:

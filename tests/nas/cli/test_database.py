@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 
 import optuna
@@ -64,3 +65,25 @@ def test_export_optuna_refuses_a_name_that_is_taken_unless_told(command, in_fini
     assert "overwrite" in outcome.err
     assert command("db", "export-optuna", "tiny", target, "--overwrite", "--json").json["study"] == "tiny"
     assert command("db", "export-optuna", "tiny", target, "--name", "again", "-q").out == "again\n"
+
+
+def test_check_finds_nothing_in_a_sound_study(command, in_finished):
+    outcome = command("db", "check")
+    assert (outcome.code, outcome.out) == (0, "ok: tiny\n")
+    assert command("db", "check", "tiny", "--json").json == {"tiny": []}
+
+
+def test_check_finds_a_result_that_was_changed(command, in_finished, tmp_path, monkeypatch):
+    shutil.copy(in_finished / "nas.db", tmp_path / "nas.db")
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect("nas.db") as connection:
+        connection.execute("UPDATE nas_trial SET metrics = '{\"score\": 9.0}' WHERE number = 0")
+    outcome = command("db", "check", "tiny")
+    assert outcome.code == 6
+    assert "trial 0 has another result than the one that was recorded" in outcome.err
+
+
+def test_check_of_an_unknown_study_names_those_there_are(command, in_finished):
+    outcome = command("db", "check", "huge")
+    assert outcome.code == 2
+    assert "tiny" in outcome.err
