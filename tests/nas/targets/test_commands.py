@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
+def command(capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Runs `nas targets` with arguments; exit code, standard output and standard error."""
+    root, hook = logging.getLogger(), sys.excepthook
+    handlers, level = list(root.handlers), root.level
 
     def run_command(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -33,7 +37,9 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
-    return run_command
+    yield run_command
+    root.handlers, sys.excepthook = handlers, hook
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
