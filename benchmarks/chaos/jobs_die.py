@@ -22,8 +22,8 @@ from storage import JobRecord, JobState, Ledger, TrialState
 
 _WORDS = ("red", "blue", "green", "cat", "dog", "fish", "runs", "sleeps")
 _NAME = "job"
-_TRIALS = 30
-_REPEATED_ROWS = 20
+_TRIALS = 60
+_REPEATED_ROWS = 60
 _PATIENCE_S = 240
 _CONFIG = """\
 version: 1

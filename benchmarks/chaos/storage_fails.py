@@ -23,9 +23,10 @@ _TOTAL = 60
 def server_killed(context: Context, *, full: int = 20) -> Outcome:
     """Row 4: SIGKILL to PostgreSQL and all its processes while a search runs; started again after a while."""
     server, outcomes, kills = context.postgres(), list[Outcome](), context.times(full)
+    recovered: list[float] = []
     while kills > 0:
         place, name = context.place(), context.name()
-        log, done, recovered = place / "calls.log", 0, list[float]()
+        log, done = place / "calls.log", 0
         driver = context.drivers.start(
             **{**context.settings(server.url, name, place, _TOTAL), "seconds": 0.05, "lease_s": 3.0}
         )
@@ -40,10 +41,10 @@ def server_killed(context: Context, *, full: int = 20) -> Outcome:
         outcome = examined(
             server.url, name, total=_TOTAL, injected=done, log=str(log), equal_to=context.undisturbed(_TOTAL)
         )
-        note = f"evaluates again {max(recovered, default=0):.1f} s after the start at the latest"
-        outcomes.append(_ended_well(replace(outcome, note=note), code, context))
+        outcomes.append(_ended_well(outcome, code, context))
         kills -= max(done, 1)
-    return combined(outcomes)
+    note = f"evaluates again {max(recovered, default=0):.1f} s after the server's start at the latest"
+    return replace(combined(outcomes), note=note)
 
 
 def acknowledgements_lost(context: Context, *, full: int = 40) -> Outcome:
@@ -75,7 +76,7 @@ def slow_server(context: Context, *, full: int = 1) -> Outcome:
     """Row 20: half a second for whatever is sent to the server; throughput falls, nothing fails."""
     del full
     place, name = context.place(), context.name()
-    total = max(4, round(12 * context.share))
+    total = max(4, round(6 * context.share))
     with Wire(context.postgres().folder) as wire:
         settings = context.settings(wire.url, name, place, total)
         driver = context.drivers.start(**{**settings, "lease_s": 3.0})
@@ -171,7 +172,12 @@ def many_trials(context: Context, *, full: int = 1) -> Outcome:
     total = round(1500 * max(context.share, 0.2))
     place, name = context.place(), context.name()
     url = f"sqlite:///{place / 'nas.db'}"
-    settings = {**context.settings(url, name, place, total), "sampler": "random", "seconds": 0.0}
+    settings = {
+        **context.settings(url, name, place, total),
+        "sampler": "random",
+        "space": "medium",
+        "seconds": 0.0,
+    }
     code = context.drivers.start(**settings).wait(300)
     since = time.monotonic()
     resumed = context.drivers.start(**settings).wait(300)
