@@ -29,6 +29,7 @@ from benchmarks.table import Goal
 OUR_SAMPLERS: Final = ("evolution", "nsga2")
 OPTUNAS_SAMPLER: Final = "nsga2"
 _GIGABYTE: Final = 1e9
+_MOST_FOR_NSGA2: Final = 15_000
 _WRITES: Final = {"sqlite": Goal(">=", 80.0), "postgresql": Goal(">=", 50.0)}
 _HEADER: Final = (
     "| backend | case | ours | CPU | goal | met | Optuna's RDB storage |\n|---|---|---|---|---|---|---|"
@@ -104,7 +105,7 @@ def _lines(bench: Bench, backend: str, given: argparse.Namespace) -> list[Line]:
     bench.measure("fill", partial(cells.fill, trials=trials), trials)
     theirs = _of_optuna(bench, given.optuna_trials) if given.optuna_trials else {}
     lines = []
-    for name in OUR_SAMPLERS:
+    for name in _samplers_for(trials):
         found = bench.measure(f"resume {name}", partial(cells.resume, sampler=name), trials)
         lines += _of_sampler(name, found, theirs if name == OPTUNAS_SAMPLER else {})
     history = bench.measure("history", cells.history, trials)
@@ -115,6 +116,14 @@ def _lines(bench: Bench, backend: str, given: argparse.Namespace) -> list[Line]:
         *_of_fronts(bench, trials, theirs),
         *_of_writes(bench, backend, trials, theirs),
     ]
+
+
+def _samplers_for(trials: int) -> list[str]:
+    """Optuna's NSGA-II walks back through all generations, one call in another, where its notes are missing.
+
+    A real study has them; the filled one has not, so that it cannot be asked with more than some hundred.
+    """
+    return [name for name in OUR_SAMPLERS if name != "nsga2" or trials <= _MOST_FOR_NSGA2]
 
 
 def _of_optuna(bench: Bench, trials: int) -> dict[str, Figures]:
