@@ -50,7 +50,7 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._listener.close()
+        _close(self._listener)  # a shutdown wakes the thread that accepts
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _accept(self) -> None:
