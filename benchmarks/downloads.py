@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nas.supernet.checkpoint import file_sha256
+from nas.artifacts.files import file_sha256
 
 _TIMEOUT_S: Final = 600
 

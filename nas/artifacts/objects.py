@@ -91,12 +91,6 @@ class Objects:
         return True
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a local file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _unchanged(chunks: Iterable[bytes], sha256: str, source: Path) -> Iterator[bytes]:
     hasher = hashlib.sha256()
     for chunk in chunks:

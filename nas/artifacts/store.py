@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from nas.artifacts.catalogue import NAMES, Catalogue
 from nas.artifacts.fetching import fetch_file, fetch_folder
-from nas.artifacts.files import TEMPORARY, Files, LocalFiles
+from nas.artifacts.files import TEMPORARY, Files, LocalFiles, file_sha256
 from nas.artifacts.manifest import Artifact, DamagedError, checked_name, checked_sha256, tree_bytes
-from nas.artifacts.objects import QUARANTINE, Objects, file_sha256
+from nas.artifacts.objects import QUARANTINE, Objects
 from nas.artifacts.remote import RemoteFiles
 from nas.artifacts.sweeping import DAY_S, SweepReport, sweep_orphans, sweep_temporaries
 from nas.artifacts.verification import VerifyReport, verify

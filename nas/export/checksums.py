@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from nas.artifacts.files import file_sha256
 from nas.errors import ExportVerificationError
-from nas.supernet.checkpoint import file_sha256
 
 SUMS: Final = "SHA256SUMS"
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (\S.*)")

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from transformers import PreTrainedModel
 
+from nas.artifacts.files import file_sha256
 from nas.conversion import Runtime
 from nas.errors import ConfigError, ExportVerificationError
 from nas.export.card import model_card
@@ -28,7 +29,7 @@ from nas.export.reference import Reference, reference_of
 from nas.export.runtimes import runtimes_of, write_runtime
 from nas.export.source_files import copy_processor_files
 from nas.supernet import Supernet
-from nas.supernet.checkpoint import file_sha256, new_folder, recover
+from nas.supernet.checkpoint import new_folder, recover
 from nas.supernet.loading import quiet_transformers
 from search_spaces import Portability, SubnetConfig, portability
 

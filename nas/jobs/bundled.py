@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from nas.artifacts.files import file_sha256
 from nas.errors import ConfigError
-from nas.supernet.checkpoint import file_sha256
 
 logger = logging.getLogger(__name__)
 

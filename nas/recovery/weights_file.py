@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -13,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from nas.artifacts.files import file_sha256, sync
 from nas.errors import StorageError
-from nas.supernet.checkpoint import file_sha256
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor], *, facts: Mapping[str, str]) -> str:
@@ -44,9 +43,9 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor], *, facts: Mapp
         tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
         save_file(tensors, temporary, metadata=dict(facts))
         sha256 = file_sha256(temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, SafetensorError) as error:
         raise StorageError(f"cannot write {path}: {error}") from error
     finally:
@@ -69,11 +68,3 @@ def load_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     if file_sha256(path) != sha256:
         raise StorageError(f"{path} is damaged: it does not match its SHA-256; delete it and recover again")
     return load_file(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from typing import Any, Final
 
 from safetensors import SafetensorError
 
+from nas.artifacts.files import file_sha256, sync
 from nas.errors import ConfigError, StorageError
 
 MANIFEST: Final = "manifest.json"
@@ -113,12 +112,6 @@ def recover(folder: Path) -> None:
             return
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _listed(record: dict[str, Any]) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each file of a manifest."""
     return {name: (facts["bytes"], facts["sha256"]) for name, facts in record["files"].items()}
@@ -126,15 +119,7 @@ def _listed(record: dict[str, Any]) -> dict[str, tuple[int, str]]:
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
 
 
 def _replace(temporary: Path, path: Path) -> None:
@@ -145,7 +130,7 @@ def _replace(temporary: Path, path: Path) -> None:
         path.rename(old)
     try:
         temporary.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError:
         recover(path)
         raise
