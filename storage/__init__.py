@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+from .account_records import ALL, TOKEN_KINDS, AllAccounts, TokenKind, TokenRecord, Usage
 from .errors import (
     DatabaseUrlError,
     DiskFullError,
     DuplicateKeyError,
     FencedError,
+    IdempotencyConflictError,
     JobFencedError,
     JobHeldError,
     JobStateError,
     LeaseHeldError,
     NumberError,
+    OpenJobError,
+    QuotaError,
     ReadOnlyError,
     SchemaError,
     StorageFault,
     StudyExistsError,
+    TokenExistsError,
     TrialStateError,
     UnknownJobError,
     UnknownStudyError,
     UnknownTargetError,
+    UnknownTokenError,
     UnknownTrialError,
     UnreachableError,
     UnusableError,
     UpgradeError,
 )
 from .events import EventKind
-from .job_records import FINAL_JOB_STATES, JobLease, JobRecord, JobRequest, JobState
+from .job_records import (
+    FINAL_JOB_STATES,
+    SEARCH_KIND,
+    ExportFile,
+    JobLease,
+    JobRecord,
+    JobRequest,
+    JobState,
+    Submission,
+)
 from .lease_keeper import LeaseKeeper
 from .ledger import Ledger
 from .patience import OUTAGE_SECONDS, Patience, PatientLedger
@@ -47,16 +62,21 @@ from .records import (
     StudyState,
     TargetRecord,
     TrialRecord,
+    TrialRow,
     TrialState,
 )
 from .schema import HEAD_REVISION, current_revision, upgrade_database
 
 __all__ = [
+    "ALL",
     "FINAL_JOB_STATES",
     "HEAD_REVISION",
     "OPEN_STATES",
     "OUTAGE_SECONDS",
     "RECOVERY_KINDS",
+    "SEARCH_KIND",
+    "TOKEN_KINDS",
+    "AllAccounts",
     "AttemptRecord",
     "Completion",
     "DatabaseUrlError",
@@ -64,7 +84,9 @@ __all__ = [
     "DuplicateKeyError",
     "EventKind",
     "EventRecord",
+    "ExportFile",
     "FencedError",
+    "IdempotencyConflictError",
     "JobFencedError",
     "JobHeldError",
     "JobLease",
@@ -78,10 +100,12 @@ __all__ = [
     "LeaseKeeper",
     "Ledger",
     "NumberError",
+    "OpenJobError",
     "Patience",
     "PatientLedger",
     "Proposal",
     "QualityRecord",
+    "QuotaError",
     "ReadOnlyError",
     "RecoveryKind",
     "RecoveryRecord",
@@ -91,17 +115,24 @@ __all__ = [
     "StudyExistsError",
     "StudyRecord",
     "StudyState",
+    "Submission",
     "TargetRecord",
+    "TokenExistsError",
+    "TokenKind",
+    "TokenRecord",
     "TrialRecord",
+    "TrialRow",
     "TrialState",
     "TrialStateError",
     "UnknownJobError",
     "UnknownStudyError",
     "UnknownTargetError",
+    "UnknownTokenError",
     "UnknownTrialError",
     "UnreachableError",
     "UnusableError",
     "UpgradeError",
+    "Usage",
     "current_revision",
     "upgrade_database",
 ]

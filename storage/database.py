@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from sqlalchemy import Connection, Engine, QueuePool
+from sqlalchemy import Connection, Engine, QueuePool, literal, select
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -22,6 +22,7 @@ RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 RETRY_LIMIT_S = 60.0
 """No new try later than this: a locked SQLite file has cost its busy timeout on each."""
 
+_NOTHING = select(literal(1))
 _Result = TypeVar("_Result")
 _Operation = Callable[[Connection], _Result]
 _log = logging.getLogger(__name__)
@@ -107,6 +108,11 @@ class Database:
         if fault is None:
             raise error
         raise fault from error
+
+
+def readable(connection: Connection) -> None:
+    """An operation that reads nothing, to see whether there is an answer."""
+    connection.execute(_NOTHING)
 
 
 def is_in_doubt(error: UnreachableError) -> bool:

@@ -17,6 +17,8 @@ BUSY_TIMEOUT_MS = 30_000
 
 _BEGIN = "BEGIN IMMEDIATE"
 _POSTGRES_TIMEOUT_S = 5
+#: As many as the threads of a service; a search has one thread that writes, and opens one or two.
+_POOL_SIZE = 16
 _POSTGRES_SETTINGS = "-c statement_timeout=30000 -c synchronous_commit=on"
 
 
@@ -97,7 +99,11 @@ def _postgresql_engine(url: URL) -> Engine:
 def _engine(url: URL, **arguments: Any) -> Engine:
     try:
         return create_sqlalchemy_engine(
-            url, json_serializer=json_text, json_deserializer=json_value, **arguments
+            url,
+            json_serializer=json_text,
+            json_deserializer=json_value,
+            pool_size=_POOL_SIZE,
+            **arguments,
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise DatabaseUrlError(

@@ -259,6 +259,70 @@ class JobFencedError(FencedError):
         )
 
 
+class OpenJobError(StorageFault, ValueError):
+    """The study has a search job that has not ended.
+
+    Attributes:
+        job_id: of that job.
+    """
+
+    def __init__(self, study: str, job_id: int) -> None:
+        super().__init__(study, job_id)
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        study, job_id = self.args
+        return (
+            f"study {study!r} has job {job_id}, which has not ended: resume that one, change its budget, or "
+            "cancel it first"
+        )
+
+
+class IdempotencyConflictError(StorageFault, ValueError):
+    """The key of a submission was used for another request."""
+
+    def __init__(self, key: str, job_id: int) -> None:
+        super().__init__(key, job_id)
+
+    def __str__(self) -> str:
+        key, job_id = self.args
+        return f"idempotency key {key!r} was used for another request, job {job_id}: take a new key"
+
+
+class QuotaError(StorageFault):
+    """The account has as many open jobs as it may."""
+
+    def __init__(self, account: str, open_jobs: int, max_open: int) -> None:
+        super().__init__(account, open_jobs, max_open)
+
+    def __str__(self) -> str:
+        account, open_jobs, max_open = self.args
+        return (
+            f"account {account!r} has {open_jobs} jobs that have not ended, allowed are {max_open}: wait for "
+            "one to end, or cancel one"
+        )
+
+
+class TokenExistsError(StorageFault, ValueError):
+    """Another token has that id."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(token_id)
+
+    def __str__(self) -> str:
+        return f"token {self.args[0]!r} exists and is another one: draw a new id"
+
+
+class UnknownTokenError(StorageFault, KeyError):
+    """No token of that id is stored."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(token_id)
+
+    def __str__(self) -> str:
+        return f"no token {self.args[0]!r} is stored: list the tokens to see their ids"
+
+
 class UnknownTargetError(StorageFault, KeyError):
     """No target of that name is stored."""
 

@@ -40,24 +40,34 @@ class EventKind(StrEnum):
     JOB_CLAIMED = "job_claimed"
     JOB_RELEASED = "job_released"
     JOB_STATE_CHANGED = "job_state_changed"
+    EXPORT_STORED = "export_stored"
+    TOKEN_CREATED = "token_created"  # noqa: S105  # the name of an event
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105  # the same
     TARGET_STORED = "target_stored"
     TARGET_DELETED = "target_deleted"
 
 
-def add_event(connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]) -> None:
+def add_event(
+    connection: Connection,
+    study_id: int | None,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    job_id: int | None = None,
+) -> None:
     """Appends a line.
 
     Whoever writes one of a study holds the lock of that study's row, so that ids of a study become
     visible in their order and a reader that asks for those after the last it saw misses none.
     """
-    connection.execute(_ADD_SILENTLY, _row(study_id, kind, payload))
+    connection.execute(_ADD_SILENTLY, _row(study_id, kind, payload, job_id))
 
 
 def add_numbered_event(
     connection: Connection, study_id: int | None, kind: str, payload: Mapping[str, Any]
 ) -> int:
     """As `add_event`; returns the id of the line."""
-    return int(connection.execute(_ADD_AND_TELL_ID, _row(study_id, kind, payload)).scalar_one())
+    return int(connection.execute(_ADD_AND_TELL_ID, _row(study_id, kind, payload, None)).scalar_one())
 
 
 def read_events(
@@ -72,5 +82,11 @@ def read_events(
     return [EventRecord(**row) for row in connection.execute(query).mappings()]
 
 
-def _row(study_id: int | None, kind: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {"study_id": study_id, "kind": str(kind), "payload": dict(payload)}
+def last_event_id(connection: Connection, study_id: int) -> int:
+    """Id of the newest line of a study; 0 without one."""
+    query = select(event.c.id).where(event.c.study_id == study_id).order_by(event.c.id.desc()).limit(1)
+    return int(connection.execute(query).scalar_one_or_none() or 0)
+
+
+def _row(study_id: int | None, kind: str, payload: Mapping[str, Any], job_id: int | None) -> dict[str, Any]:
+    return {"study_id": study_id, "job_id": job_id, "kind": str(kind), "payload": dict(payload)}

@@ -1,11 +1,14 @@
-"""Jobs as the ledger hands them out: a search that a supervisor keeps running."""
+"""Jobs as the ledger hands them out: work that a supervisor keeps running, and what it made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+SEARCH_KIND: Final = "search"
+"""Kind of the jobs that make studies; a study has at most one of them open."""
 
 
 class JobState(StrEnum):
@@ -50,6 +53,7 @@ class JobRecord:
         restarts: how often its driver was started again.
         exit_code: of the driver's last run, None while none has ended.
         log: path of the log, on the supervisor's machine.
+        account: who submitted it; None for one of a command on this machine.
     """
 
     id: int
@@ -66,6 +70,7 @@ class JobRecord:
     exit_code: int | None
     reason: str | None
     log: str | None
+    account: str | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -84,3 +89,25 @@ class JobLease:
     owner: str
     epoch: int
     seconds: float
+
+    @property
+    def subject(self) -> str:
+        """What is held, for people."""
+        return f"job {self.job_id}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """A job that was submitted; `is_repeated` when an earlier request with the same key had stored it."""
+
+    job: JobRecord
+    is_repeated: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportFile:
+    """A file that an export job made; `sha256` is hexadecimal and finds the bytes."""
+
+    name: str
+    sha256: str
+    size_bytes: int

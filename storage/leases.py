@@ -1,23 +1,19 @@
-"""Leases: one driver proposes at a time, and only the epoch decides which.
-
-Time plays no part in safety: a lease that is over stays good until another driver takes the study, and
-then never again. Lease times come from the clock of the database, so that drivers need not agree on one.
-"""
+"""Leases of studies: one driver proposes at a time, and only the epoch decides which."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, type_coerce, update
+from sqlalchemy import Connection, Row, bindparam, select, type_coerce
 
 from .columns import UtcSeconds, database_clock
 from .errors import FencedError, LeaseHeldError, UnknownStudyError
 from .events import EventKind, add_event
+from .holding import release_hold, renew_hold, take
 from .records import Lease
 from .tables import study
 
-_OVER = 0.0
 _LOCKED_COLUMNS = (
     study.c.epoch,
     study.c.owner,
@@ -26,6 +22,13 @@ _LOCKED_COLUMNS = (
 # Built once: building a statement takes longer than running it. SQLite has no FOR UPDATE and needs none:
 # BEGIN IMMEDIATE has locked the file.
 _LOCK_STUDY = select(*_LOCKED_COLUMNS).where(study.c.id == bindparam("at_study")).with_for_update()
+_LOCK_NAMED = select(study.c.id).where(study.c.name == bindparam("at_name")).with_for_update()
+
+
+def read_held(connection: Connection) -> frozenset[int]:
+    """Ids of the studies whose lease is not over."""
+    held = select(study.c.id).where(study.c.owner.is_not(None), study.c.lease_until_s > database_clock())
+    return frozenset(connection.execute(held).scalars())
 
 
 def lock_study(connection: Connection, study_id: int) -> datetime:
@@ -35,6 +38,11 @@ def lock_study(connection: Connection, study_id: int) -> datetime:
         UnknownStudyError: there is none of that number.
     """
     return _time_of(_locked_row(connection, study_id))
+
+
+def lock_named_study(connection: Connection, name: str) -> None:
+    """Locks the row of the study of that name, if there is one, against every other writer of it."""
+    connection.execute(_LOCK_NAMED, {"at_name": name}).one_or_none()
 
 
 def fence(connection: Connection, lease: Lease) -> datetime:
@@ -57,13 +65,8 @@ def acquire(connection: Connection, name: str, *, owner: str, seconds: float) ->
         LeaseHeldError: somebody holds it.
         UnknownStudyError: there is none of that name.
     """
-    is_free = or_(study.c.owner.is_(None), study.c.lease_until_s <= database_clock())
-    row = connection.execute(
-        update(study)
-        .where(study.c.name == name, is_free)
-        .values(epoch=study.c.epoch + 1, owner=owner, lease_until_s=database_clock() + seconds)
-        .returning(study.c.id, study.c.epoch)
-    ).one_or_none()
+    returning = (study.c.id, study.c.epoch)
+    row = take(connection, study, study.c.name == name, owner=owner, seconds=seconds, returning=returning)
     if row is None:
         raise _refusal(connection, name)
     lease = Lease(study_id=row.id, owner=owner, epoch=row.epoch, seconds=seconds)
@@ -77,15 +80,13 @@ def renew(connection: Connection, lease: Lease) -> None:
     Raises:
         FencedError: the lease is over.
     """
-    renewal = update(study).where(_is_current(lease)).values(lease_until_s=database_clock() + lease.seconds)
-    if connection.execute(renewal).rowcount == 0:
+    if not renew_hold(connection, study, lease.study_id, lease):
         fence(connection, lease)
 
 
 def release(connection: Connection, lease: Lease) -> None:
     """Gives the study back; a lease that is over already needs no release."""
-    released = update(study).where(_is_current(lease)).values(owner=None, lease_until_s=_OVER)
-    if connection.execute(released).rowcount:
+    if release_hold(connection, study, lease.study_id, lease):
         payload = {"owner": lease.owner, "epoch": lease.epoch}
         add_event(connection, lease.study_id, EventKind.LEASE_RELEASED, payload)
 
@@ -113,10 +114,6 @@ def _refusal(connection: Connection, name: str) -> Exception:
 def _holder(connection: Connection, name: str) -> Row[Any, Any] | None:
     remaining_s = (study.c.lease_until_s - database_clock()).label("remaining_s")
     return connection.execute(select(study.c.owner, remaining_s).where(study.c.name == name)).one_or_none()
-
-
-def _is_current(lease: Lease) -> ColumnElement[bool]:
-    return and_(study.c.id == lease.study_id, study.c.epoch == lease.epoch, study.c.owner == lease.owner)
 
 
 def _locked_row(connection: Connection, study_id: int) -> Row[Any]:

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from . import audit, events, leases, recoveries, results, schema, studies, targets, transitions, trials
-from .database import Database
+from . import audit, events, leases, recoveries, schema, studies, targets, transitions, trials
+from .account_ledger import AccountLedger
+from .account_records import ALL, AllAccounts
+from .database import Database, readable
 from .engine import check_durable, create_engine
 from .job_ledger import JobLedger
 from .location import parsed_url
 from .measurement_ledger import MeasurementLedger
 from .records import (
-    AttemptRecord,
     Completion,
     EventRecord,
     Lease,
     Proposal,
     RecoveryRecord,
-    Results,
     StudyRecord,
     StudyState,
     TargetRecord,
     TrialRecord,
-    TrialState,
 )
+from .trial_ledger import TrialLedger
 from .values import finite_metrics
-
-PAGE = 2000
-"""Trials that are read at once where all are asked for one by one."""
 
 _ALL = 2**62
 
 
-class Ledger(JobLedger, MeasurementLedger):
+class Ledger(JobLedger, TrialLedger, MeasurementLedger, AccountLedger):
     """Studies and measurements in one database, given by a URL.
 
     Each method is one short transaction, durable when it returns. Threads may share a ledger; a process
@@ -95,12 +91,19 @@ class Ledger(JobLedger, MeasurementLedger):
         """Connections in use now; 0 between calls."""
         return self._database.open_connections()
 
+    def readable(self) -> None:
+        """Asks the database for nothing but an answer; raises UnreachableError when there is none."""
+        self._database.read(readable)
+
     # Studies
 
     def create_study(
         self, name: str, *, spec: Mapping[str, Any], fingerprint: Mapping[str, str], seed: int
     ) -> StudyRecord:
-        """Stores a study in state QUEUED; raises StudyExistsError when the name is taken."""
+        """Stores a study in state QUEUED; raises StudyExistsError when the name is taken.
+
+        It belongs to the account of the newest search job of that name.
+        """
         return self._database.write(
             lambda connection: studies.create_study(
                 connection, name, spec=spec, fingerprint=fingerprint, seed=seed
@@ -111,9 +114,13 @@ class Ledger(JobLedger, MeasurementLedger):
         """The study of that name; raises UnknownStudyError."""
         return self._database.read(lambda connection: studies.read_study(connection, name))
 
-    def studies(self) -> list[StudyRecord]:
-        """All studies, oldest first."""
-        return self._database.read(studies.read_studies)
+    def studies(self, account: str | AllAccounts | None = ALL) -> list[StudyRecord]:
+        """Studies of an account, or with None those of no account, oldest first."""
+        return self._database.read(lambda connection: studies.read_studies(connection, account))
+
+    def held_studies(self) -> frozenset[int]:
+        """Ids of the studies that a driver holds now, by the clock of the database."""
+        return self._database.read(leases.read_held)
 
     def delete_study(self, name: str) -> None:
         """Deletes a study, its trials and events; raises LeaseHeldError while a driver holds it."""
@@ -264,54 +271,6 @@ class Ledger(JobLedger, MeasurementLedger):
             lambda connection: transitions.requeue_open(connection, lease), idempotent=True
         )
 
-    def trials(self, study_id: int, *, states: Collection[TrialState] | None = None) -> list[TrialRecord]:
-        """Trials by number, only those in `states` if given."""
-        return self._database.read(lambda connection: trials.read_trials(connection, study_id, states))
-
-    def each_trial(
-        self, study_id: int, *, states: Collection[TrialState] | None = None, page: int = PAGE
-    ) -> Iterator[TrialRecord]:
-        """As `trials`, but read a page at a time: a hundred thousand of them take half a gigabyte."""
-        after = -1
-        while True:
-            read = partial(trials.read_trials, study_id=study_id, states=states, after=after, limit=page)
-            records = self._database.read(read)
-            yield from records
-            if len(records) < page:
-                return
-            after = records[-1].number
-
-    def each_told(self, study_id: int, *, after: int = -1, page: int = PAGE) -> Iterator[TrialRecord]:
-        """Trials that became final later than the one with `told_order` `after`, in that order, by pages."""
-        while True:
-            read = partial(trials.read_told, study_id=study_id, after=after, limit=page)
-            records = self._database.read(read)
-            yield from records
-            if len(records) < page:
-                return
-            after = records[-1].told_order or 0
-
-    def trial(self, study_id: int, number: int) -> TrialRecord:
-        """One trial; raises UnknownTrialError."""
-        return self._database.read(lambda connection: trials.read_trial(connection, study_id, number))
-
-    def trial_by_key(self, study_id: int, key: str) -> TrialRecord | None:
-        """The trial of a sub-network, which is no duplicate."""
-        return self._database.read(lambda connection: trials.trial_by_key(connection, study_id, key))
-
-    def results(self, study_id: int, names: Sequence[str], *, since: int = 0) -> Results:
-        """Metrics, or else costs, of DONE trials as columns, in the order of telling from `since` on.
-
-        With `next_order` of the answer as `since`, the next call reads only what was told in between.
-        """
-        return self._database.read(
-            lambda connection: results.read_results(connection, study_id, names, since=since)
-        )
-
-    def attempts(self, study_id: int, number: int) -> list[AttemptRecord]:
-        """Attempts at a trial, first to last."""
-        return self._database.read(lambda connection: transitions.read_attempts(connection, study_id, number))
-
     # Recovered sub-networks
 
     def put_recovery(self, record: RecoveryRecord) -> None:
@@ -376,3 +335,7 @@ class Ledger(JobLedger, MeasurementLedger):
         return self._database.read(
             lambda connection: events.read_events(connection, study_id, after=after, limit=limit, kind=kind)
         )
+
+    def last_event_id(self, study_id: int) -> int:
+        """Id of the newest line of a study's log, 0 without one: what was read later is after it."""
+        return self._database.read(lambda connection: events.last_event_id(connection, study_id))

@@ -52,7 +52,11 @@ class StudyState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRecord:
-    """A study; `epoch` counts its drivers, `fingerprint` names what it must be resumed with."""
+    """A study; `epoch` counts its drivers, `fingerprint` names what it must be resumed with.
+
+    Attributes:
+        account: whose job made it; None for one that was made on this machine, by a command or from Python.
+    """
 
     id: int
     name: str
@@ -65,6 +69,7 @@ class StudyRecord:
     created_at: datetime
     sampler_state: dict[str, Any]
     reason: str | None
+    account: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +122,20 @@ class TrialRecord:
     attempts: int
     told_order: int | None
     created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRow:
+    """What a plot or a table needs of a trial, as in `TrialRecord`: cheap to read by the ten thousand."""
+
+    number: int
+    state: TrialState
+    origin: str
+    told_order: int | None
+    reason: str | None
+    metrics: dict[str, float] | None
+    costs: dict[str, float]
     ended_at: datetime | None
 
 
@@ -230,10 +249,11 @@ class TargetRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventRecord:
-    """One line of the append-only log."""
+    """One line of the append-only log; `job_id` is that of the job which it is about."""
 
     id: int
     study_id: int | None
+    job_id: int | None
     at: datetime
     kind: str
     payload: dict[str, Any]
@@ -247,3 +267,8 @@ class Lease:
     owner: str
     epoch: int
     seconds: float
+
+    @property
+    def subject(self) -> str:
+        """What is held, for people."""
+        return f"study {self.study_id}"

@@ -14,7 +14,7 @@ from .location import parsed_url
 from .tables import TABLE_PREFIX
 
 VERSION_TABLE = "nas_alembic_version"
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """Newest file of migrations/versions; revisions are numbers of four digits, so that they compare."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -9,13 +9,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from .account_records import ALL, AllAccounts
 from .columns import database_clock
 from .errors import StudyExistsError
 from .events import EventKind, add_event, add_numbered_event
 from .failures import is_duplicate
+from .job_records import SEARCH_KIND
 from .leases import check_free, fence, lock_study, unknown_study
 from .records import Lease, StudyRecord, StudyState
-from .tables import sampler_state, study
+from .tables import job, sampler_state, study
 from .values import json_sha256, storable_message
 
 _SEED_LIMIT = 2**63
@@ -36,7 +38,7 @@ def create_study(
         raise ValueError("the name of a study is empty: give it one")
     if not 0 <= seed < _SEED_LIMIT:
         raise ValueError(f"seed {seed}: allowed are 0 to {_SEED_LIMIT - 1}")
-    row = {
+    row: dict[str, Any] = {
         "name": name,
         "state": StudyState.QUEUED.value,
         "seed": seed,
@@ -44,6 +46,7 @@ def create_study(
         "spec_sha256": json_sha256(dict(spec)),
         "fingerprint": dict(fingerprint),
     }
+    row["account"] = _account_of_job(connection, name)
     start = {"epoch": 0, "lease_until_s": 0.0, "next_number": 0, "told_count": 0}
     try:
         connection.execute(insert(study).values(created_at=database_clock(), **row, **start))
@@ -68,9 +71,12 @@ def read_study(connection: Connection, name: str) -> StudyRecord:
     return _record(row)
 
 
-def read_studies(connection: Connection) -> list[StudyRecord]:
-    """All studies, oldest first."""
-    return [_record(row) for row in connection.execute(_query().order_by(study.c.id))]
+def read_studies(connection: Connection, account: str | AllAccounts | None) -> list[StudyRecord]:
+    """Studies of an account, or with None those of no account, oldest first."""
+    query = _query().order_by(study.c.id)
+    if account is not ALL:
+        query = query.where(study.c.account.is_not_distinct_from(account))
+    return [_record(row) for row in connection.execute(query)]
 
 
 def delete_study(connection: Connection, name: str) -> None:
@@ -113,6 +119,17 @@ def log_event(connection: Connection, study_id: int | None, kind: str, payload: 
     if study_id is not None:
         lock_study(connection, study_id)
     return add_numbered_event(connection, study_id, kind, payload)
+
+
+def _account_of_job(connection: Connection, name: str) -> str | None:
+    """Account of the newest search job of that name.
+
+    The job stays locked: who writes its next line of the log then sees the study and locks that, too, so
+    that the lines of both become visible in their order.
+    """
+    is_wanted = (job.c.study == name, job.c.kind == SEARCH_KIND)
+    newest = select(job.c.account).where(*is_wanted).order_by(job.c.id.desc()).limit(1)
+    return connection.execute(newest.with_for_update()).scalar_one_or_none()
 
 
 def _query() -> Select[Any]:

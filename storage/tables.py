@@ -56,6 +56,7 @@ study = Table(
     Column("spec_sha256", String(_SHA256_LENGTH), nullable=False),
     Column("fingerprint", VerbatimJson, nullable=False),
     Column("spec", VerbatimJson, nullable=False),
+    Column("account", BoundedText(NAME_LENGTH)),
     UniqueConstraint("name", name="nas_study_name"),
     CheckConstraint("told_count BETWEEN 0 AND next_number", name="nas_study_counters"),
     sqlite_autoincrement=True,
@@ -226,6 +227,7 @@ job = Table(
     Column("reason", BoundedText(MESSAGE_LIMIT)),
     Column("log", BoundedText(MESSAGE_LIMIT)),
     Column("config", VerbatimJson, nullable=False),
+    Column("account", BoundedText(NAME_LENGTH)),
     CheckConstraint(
         "state IN ('QUEUED', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED')", name="nas_job_state"
     ),
@@ -238,6 +240,42 @@ job = Table(
     sqlite_autoincrement=True,
 )
 Index("nas_job_study", job.c.study, job.c.id)
+Index("nas_job_account", job.c.account, job.c.id)
+
+submission = Table(
+    "nas_submission",
+    metadata,
+    Column("account", BoundedText(NAME_LENGTH), primary_key=True),
+    Column("key", BoundedText(NAME_LENGTH), primary_key=True),
+    Column("request_sha256", BoundedText(_SHA256_LENGTH), nullable=False),
+    Column("job_id", RowId, ForeignKey("nas_job.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcSeconds, nullable=False),
+)
+
+export_file = Table(
+    "nas_export_file",
+    metadata,
+    Column("job_id", RowId, ForeignKey("nas_job.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", BoundedText(NAME_LENGTH), primary_key=True),
+    Column("sha256", BoundedText(_SHA256_LENGTH), nullable=False),
+    Column("size_bytes", RowId, nullable=False),
+    CheckConstraint("size_bytes >= 0", name="nas_export_file_size"),
+)
+
+token = Table(
+    "nas_token",
+    metadata,
+    Column("id", BoundedText(NAME_LENGTH), primary_key=True),
+    Column("account", BoundedText(NAME_LENGTH), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("secret_sha256", BoundedText(_SHA256_LENGTH), nullable=False),
+    Column("label", BoundedText(NAME_LENGTH)),
+    Column("created_at", UtcSeconds, nullable=False),
+    Column("expires_at", UtcSeconds),
+    Column("revoked_at", UtcSeconds),
+    Column("scopes", VerbatimJson, nullable=False),
+    CheckConstraint("kind IN ('token', 'session')", name="nas_token_kind"),
+)
 
 target = Table(
     "nas_target",
@@ -255,6 +293,8 @@ event = Table(
     Column("at", UtcSeconds, nullable=False),
     Column("kind", BoundedText(NAME_LENGTH), nullable=False),
     Column("payload", QueryableJson, nullable=False),
+    Column("job_id", RowId),  # no foreign key: SQLite can't add one to a table, and jobs are never deleted
     sqlite_autoincrement=True,
 )
 Index("nas_event_study", event.c.study_id, event.c.id)
+Index("nas_event_job", event.c.job_id, event.c.id)

@@ -110,6 +110,20 @@ def read_trial(connection: Connection, study_id: int, number: int) -> TrialRecor
     return _record(row)
 
 
+def read_numbered(connection: Connection, study_id: int, numbers: Sequence[int]) -> list[TrialRecord]:
+    """Trials in the order of the given numbers.
+
+    Raises:
+        UnknownTrialError: the study has none of a number.
+    """
+    is_wanted = and_(trial.c.study_id == study_id, trial.c.number.in_(set(numbers)))
+    found = {row.number: _record(row) for row in connection.execute(select(*_COLUMNS).where(is_wanted))}
+    for number in numbers:
+        if number not in found:
+            raise UnknownTrialError(study_id, number)
+    return [found[number] for number in numbers]
+
+
 def trial_by_key(connection: Connection, study_id: int, key: str) -> TrialRecord | None:
     """The trial of a sub-network that is no duplicate."""
     is_wanted = (trial.c.study_id == study_id, trial.c.key == key, _NO_DUPLICATE)

@@ -20,6 +20,7 @@ _ENCODERS = {
     )
     for sort_keys in (False, True)
 }
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -52,6 +53,14 @@ def json_sha256(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def checked_sha256(text: str) -> str:
+    """`text` itself, if it is a hexadecimal sha256; raises ValueError."""
+    if not isinstance(text, str) or not _SHA256.fullmatch(text):
+        # Not the text itself: it may be a secret that was not hashed.
+        raise ValueError("a sha256 is none: allowed are 64 hexadecimal digits in lower case")
+    return text
+
+
 def finite_metrics(metrics: Mapping[str, float], what: str = "metric") -> dict[str, float]:
     """A copy with floats only, in the order of the names.
 
@@ -78,6 +87,15 @@ def stored_text(text: str, limit: int) -> str:
         raise ValueError(f"text with a NUL character can't be stored: {text[:80]!r}")
     _encodable(text)
     return text
+
+
+def is_storable(text: str, limit: int) -> bool:
+    """Whether `stored_text` takes it."""
+    try:
+        stored_text(text, limit)
+    except ValueError:
+        return False
+    return True
 
 
 def storable_message(text: str) -> str:

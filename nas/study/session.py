@@ -86,7 +86,7 @@ class Session:
         self.lease = ledger.acquire(
             study.name, owner=f"{socket.gethostname()}/{os.getpid()}", seconds=LEASE_SECONDS
         )
-        self._keeper = LeaseKeeper(ledger, self.lease)
+        self._keeper = LeaseKeeper(ledger.renew, self.lease)
         self._keeper.__enter__()
         try:
             self.ledger.set_study_state(self.lease, StudyState.RUNNING)

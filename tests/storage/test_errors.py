@@ -31,6 +31,11 @@ EXAMPLES = [
     storage.JobFencedError(1, 2, 3, None),
     storage.UnknownTargetError("edge", ("a", "b")),
     storage.NumberError(1, 2, 3),
+    storage.OpenJobError("rte", 7),
+    storage.IdempotencyConflictError("key", 7),
+    storage.QuotaError("alice", 20, 20),
+    storage.TokenExistsError("abc"),
+    storage.UnknownTokenError("abc"),
     OptunaStudyExistsError("rte", "sqlite:///a"),
     storage.UnusableError("sqlite:///a", "not a database"),
 ]
@@ -60,3 +65,4 @@ def test_an_error_survives_pickling(error: StorageFault) -> None:
 def test_a_failed_look_up_is_a_key_error() -> None:
     assert issubclass(storage.UnknownStudyError, KeyError)
     assert issubclass(storage.UnknownTrialError, KeyError)
+    assert issubclass(storage.UnknownTokenError, KeyError)

@@ -11,6 +11,7 @@ import pytest
 import storage
 from storage import (
     FencedError,
+    JobLease,
     Lease,
     LeaseHeldError,
     LeaseKeeper,
@@ -195,12 +196,11 @@ class TestLeaseKeeper:
         renewed = threading.Event()
         lease = ledger.acquire("rte", owner="first", seconds=0.3)
 
-        class Watched:
-            def renew(self, lease: Lease) -> None:
-                ledger.renew(lease)
-                renewed.set()
+        def renew(lease: Lease) -> None:
+            ledger.renew(lease)
+            renewed.set()
 
-        with LeaseKeeper(Watched(), lease) as keeper:
+        with LeaseKeeper(renew, lease) as keeper:
             assert renewed.wait(LONG_S)
             assert not keeper.lost
 
@@ -210,28 +210,41 @@ class TestLeaseKeeper:
         lease = ledger.acquire("rte", owner="first", seconds=0.3)
         let_lease_expire()
         ledger.acquire("rte", owner="second")
-        with LeaseKeeper(ledger, lease) as keeper:
+        with LeaseKeeper(ledger.renew, lease) as keeper:
             assert keeper.wait_until_lost(LONG_S)
 
     def test_it_outlives_a_database_that_does_not_answer(self, ledger: Ledger, study: StudyRecord) -> None:
         lease = ledger.acquire("rte", owner="first", seconds=0.3)
         renewed = threading.Event()
 
-        class Outage:
-            tries = 0
+        failures = iter(range(3))
 
-            def renew(self, lease: Lease) -> None:
-                self.tries += 1
-                if self.tries <= 3:
-                    raise UnreachableError("postgresql://", "connection refused")
-                ledger.renew(lease)
-                renewed.set()
+        def renew(lease: Lease) -> None:
+            if next(failures, None) is not None:
+                raise UnreachableError("postgresql://", "connection refused")
+            ledger.renew(lease)
+            renewed.set()
 
-        with LeaseKeeper(Outage(), lease) as keeper:
+        with LeaseKeeper(renew, lease) as keeper:
             assert renewed.wait(LONG_S)
             assert not keeper.lost
 
+    def test_it_keeps_the_lease_of_a_job_until_another_supervisor_has_it(self, ledger: Ledger) -> None:
+        job = ledger.create_job("rte", config={})
+        lease = ledger.claim_job(job.id, owner="first", seconds=0.3)
+        renewed = threading.Event()
+
+        def renew(lease: JobLease) -> None:
+            ledger.renew_job(lease)
+            renewed.set()
+
+        with LeaseKeeper(renew, lease) as keeper:
+            assert renewed.wait(LONG_S)
+            assert not keeper.lost
+            ledger.release_job(lease)
+            assert keeper.wait_until_lost(LONG_S)
+
     def test_its_thread_ends_with_it(self, ledger: Ledger, lease: Lease) -> None:
-        with LeaseKeeper(ledger, lease):
-            assert any(thread.name == f"lease-{lease.study_id}" for thread in threading.enumerate())
-        assert all(thread.name != f"lease-{lease.study_id}" for thread in threading.enumerate())
+        with LeaseKeeper(ledger.renew, lease):
+            assert any(thread.name == f"lease-study {lease.study_id}" for thread in threading.enumerate())
+        assert all(thread.name != f"lease-study {lease.study_id}" for thread in threading.enumerate())

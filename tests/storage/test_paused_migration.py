@@ -12,6 +12,7 @@ from sqlalchemy import Engine, create_engine, event, text
 import storage
 from storage import HEAD_REVISION, Ledger, TrialState, UpgradeError, current_revision, upgrade_database
 
+ADDED = {"account", "job_id"}
 TABLES = ("study", "sampler_state", "trial", "attempt", "quality", "latency", "recovery", "event")
 SHA = "a" * 64
 STUDY = (
@@ -75,10 +76,14 @@ def old_url(url: str) -> str:
 
 
 def rows(url: str) -> dict[str, list[str]]:
+    """Every row, without the columns that later revisions added."""
     engine = create_engine(url)
     with engine.connect() as connection:
         found = {
-            table: [repr(row._asdict()) for row in connection.execute(text(f"SELECT * FROM nas_{table}"))]
+            table: [
+                repr({name: value for name, value in row._asdict().items() if name not in ADDED})
+                for row in connection.execute(text(f"SELECT * FROM nas_{table}"))
+            ]
             for table in TABLES
         }
     engine.dispose()

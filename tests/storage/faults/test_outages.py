@@ -41,7 +41,7 @@ def test_a_server_that_takes_half_a_second_a_statement_fails_nothing(
     ledger: Ledger, lease: Lease, proxy: Any, proposal: MakeProposal
 ) -> None:
     proxy.delay_s = SLOW_S
-    with LeaseKeeper(ledger, lease) as keeper:
+    with LeaseKeeper(ledger.renew, lease) as keeper:
         ledger.propose(lease, [proposal("a")], first=0)
         ledger.dispatch(lease, 0, attempt=1)
         assert ledger.complete(lease.study_id, 0, {"a": 1.0}) == "stored"
@@ -66,9 +66,11 @@ def test_a_server_that_stays_away_is_told_and_the_next_call_works_when_it_is_bac
     ledger = opened(proxy.url, (0.01, 0.01))
     proxy.is_down = True
     proxy.cut()
-    with pytest.raises(UnreachableError, match="can't be reached"):
-        ledger.propose(lease, [proposal("a")])
+    for asked in (lambda: ledger.propose(lease, [proposal("a")]), ledger.readable):
+        with pytest.raises(UnreachableError, match="can't be reached"):
+            asked()
     proxy.is_down = False
+    ledger.readable()
     assert ledger.propose(lease, [proposal("a")])[0].number == 0
     ledger.close()
 
