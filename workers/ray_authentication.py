@@ -15,8 +15,19 @@ _TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 def provide_token(folder: Path) -> None:
-    """Point Ray to a token of our own; left to itself it writes one into the home folder, readable by all."""
-    if os.environ.get(_AUTH_MODE, "token").lower() != "token" or any(map(os.environ.get, _TOKEN_VARIABLES)):
+    """Point Ray to a token of our own; left to itself it writes one into the home folder, readable by all.
+
+    Raises:
+        PoolError: token authentication is switched off. Ray listens on all addresses of the machine, and runs
+            what anyone sends it.
+    """
+    mode = os.environ.get(_AUTH_MODE, "token")
+    if mode.lower() != "token":
+        raise PoolError(
+            f"{_AUTH_MODE}={mode}: anyone who can reach this machine could run code in a Ray cluster without "
+            f"authentication; set {_AUTH_MODE}=token, or leave it unset"
+        )
+    if any(map(os.environ.get, _TOKEN_VARIABLES)):
         return
     token = folder / "auth_token"
     descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -194,7 +194,7 @@ def _check_reachable(address: str) -> None:
 def _temporary_root() -> str | None:
     """Return where the session's folder goes; paths of Unix sockets, which lie in it, are short."""
     is_long = len(tempfile.gettempdir()) > _MAX_TEMPORARY_ROOT
-    return "/tmp" if is_long and os.name == "posix" else None  # noqa: S108  # mkdtemp makes it private
+    return "/tmp" if is_long and os.name == "posix" else None  # noqa: S108  # nosec B108  # mkdtemp makes it private
 
 
 def _log_message(data: dict[str, Any], ignore_prefix: bool) -> None:

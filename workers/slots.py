@@ -16,6 +16,10 @@ from workers.protocol import Failure, FailureReason, Lane, LaneName, Task
 
 #: Made once: each class is sent to the head when it is first used, which a lost head would hold up for ever.
 _ACTOR: Any = ray.remote(EvaluationActor)
+#: Variables of the driver that hold for its workers too: nothing is loaded from a hub.
+_PASSED_ON = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+#: Ways to the database and the service; workers of a local cluster would inherit them from the driver.
+_CREDENTIALS = ("PGPASSWORD", "PGPASSFILE", "NAS_STORAGE", "NAS__STORAGE__URL", "NAS_TOKEN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +190,8 @@ def _environment(threads: int) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "passive",
     }
+    variables |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    variables |= {name: "" for name in _CREDENTIALS if name in os.environ}
     root = Path(__file__).resolve().parents[1]
     if root != Path(sysconfig.get_path("purelib")).resolve():
         paths = [str(root), os.environ.get("PYTHONPATH", "")]

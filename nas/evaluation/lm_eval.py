@@ -23,7 +23,7 @@ from nas.evaluation.lm_tasks import LoadedTasks, contained, harness, load_tasks,
 from nas.evaluation.score import checked_metrics
 from nas.evaluation.skeleton import Skeleton, assemble
 from nas.supernet import Supernet
-from nas.supernet.loading import refuse_unsafe
+from nas.supernet.model_folders import refuse_unsafe
 from search_spaces import SubnetConfig
 from workers import EvaluatorFactory
 

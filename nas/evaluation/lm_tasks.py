@@ -171,7 +171,7 @@ def refuse_code(path: Path) -> None:
     """
     try:
         with path.open(encoding="utf-8") as stream:
-            config = yaml.load(stream, Loader=_PlainLoader)  # noqa: S506  # a SafeLoader
+            config = yaml.load(stream, Loader=_PlainLoader)  # noqa: S506  # nosec B506  # a SafeLoader
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} is no plain YAML: {error}") from error
     if not isinstance(config, dict):

@@ -22,7 +22,8 @@ from nas.export.reference import Reference
 from nas.export.runtimes import runtimes_of
 from nas.families import family_of
 from nas.supernet.checkpoint import recover
-from nas.supernet.loading import REFUSED_KEYS, quiet_transformers
+from nas.supernet.loading import quiet_transformers
+from nas.supernet.model_folders import refused_entries
 from search_spaces import Portability
 
 
@@ -106,8 +107,8 @@ def _check_config(folder: Path, identity: Identity) -> None:
     try:
         record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         auto_map = dict(record.get("auto_map") or {})
-        refused = [key for key in REFUSED_KEYS if record.get(key) and key != "auto_map"]
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        refused = [key for key in refused_entries(record) if key != "auto_map"]
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ExportVerificationError(f"{folder / 'config.json'} cannot be read: {error!r}") from error
     module = re.escape(modelling_name(identity.model_type).removesuffix(".py"))
     own = re.compile(rf"{module}\.\w+" if identity.portability == "custom-code" else r"(?!)")

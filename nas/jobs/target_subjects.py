@@ -22,7 +22,7 @@ from nas.study.history import front_of
 from nas.study.latency_floors import with_predictions
 from nas.supernet import Supernet
 from nas.supernet.checkpoint import read_facts
-from nas.supernet.loading import refuse_unsafe
+from nas.supernet.model_folders import refuse_unsafe
 from nas.targets.structure import portable_config, structure_of
 from nas.tasks import task_of
 from search_spaces import ModelShape, SearchSpace, SubnetConfig

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from nas.errors import ConfigError, EvaluationFailedError
-from nas.evaluation import Evaluator, LatencyResult, Outcome, Quality, checked_metrics
+from nas.evaluation import Evaluator, Outcome, Quality, checked_metrics
 from nas.study.latencies import POLL_SECONDS, Latencies, best_of, disturbed, is_settled
 from nas.study.latency_floors import LatencyFloors
 from nas.study.limits import Failures
@@ -16,6 +16,7 @@ from nas.study.offline import pause_for_latency
 from nas.study.open_trial import OpenTrial
 from nas.study.paused import PausedTrials, known_costs, likely_costs, paused_metrics
 from nas.study.qualities import EVALUATED_EXAMPLES, Qualities
+from nas.study.replies import checked_quality
 from nas.study.session import Session
 from nas.study.spool import Spool
 from nas.study.telling import Telling
@@ -143,14 +144,14 @@ class Evaluations:
         self._told(number)
 
     def _take_quality(self, trial: OpenTrial, part: object) -> None:
-        if not isinstance(part, Quality):
-            self._fail(trial, "bug", f"the evaluator returned {type(part).__name__}, not a Quality")
-            return
         try:
-            quality = self._qualities.joined(trial.quality, part)
+            quality = self._qualities.joined(trial.quality, checked_quality(part, self._evaluator))
             metrics = checked_metrics(quality.metrics, self._evaluator.metrics)
         except EvaluationFailedError as error:
             self._fail(trial, error.reason, str(error))
+            return
+        except ConfigError as error:  # of parts that do not belong together
+            self._fail(trial, "bug", str(error))
             return
         trial.quality = quality
         if not self._qualities.is_whole(quality):
@@ -192,8 +193,12 @@ class Evaluations:
 
     def _take_latency(self, trial: OpenTrial, result: object) -> None:
         assert self._latencies is not None
-        assert isinstance(result, LatencyResult)
-        trial.latencies.append(self._latencies.store(trial.config, result))
+        try:
+            checked = self._latencies.checked(trial.config, result)
+        except EvaluationFailedError as error:
+            self._fail(trial, error.reason, str(error))
+            return
+        trial.latencies.append(self._latencies.store(trial.config, checked))
         if not is_settled(trial.latencies):
             self._submit(trial, "latency")
             return

@@ -12,6 +12,7 @@ from nas.evaluation.latency import half_width
 from nas.study.latency_metrics import OPTIMISTIC, figures_at
 from nas.study.measuring_device import MeasuringDevice
 from nas.study.offline import unmeasured
+from nas.study.replies import checked_latency
 from search_spaces import ModelShape, SubnetConfig
 from storage import LatencyRecord, Ledger
 from workers import PairedSamples, Pool, Task
@@ -68,6 +69,14 @@ class Latencies:
         parts = 2 if target.decode_length else 1  # the prompt is timed apart from the whole
         timeout_s = target.setup_seconds + 10 * parts * protocol.max_seconds
         return Task(number=number, payload=payload, lane="latency", timeout_s=timeout_s)
+
+    def checked(self, config: SubnetConfig, reply: object) -> LatencyResult:
+        """What a worker answered for a shape.
+
+        Raises:
+            EvaluationFailedError: it cannot be.
+        """
+        return checked_latency(reply, is_full_model=config == self._full)
 
     def store(self, config: SubnetConfig, result: LatencyResult) -> LatencyRecord:
         """Keep a measurement, a disturbed one too.
@@ -149,9 +158,7 @@ class Latencies:
                     raise EvaluationFailedError(
                         f"latency cannot be measured: {failure.message}", failure.reason
                     )
-                result = completion.result
-                assert isinstance(result, LatencyResult)
-                return result
+                return self.checked(config, completion.result)
 
 
 def is_settled(records: Sequence[LatencyRecord]) -> bool:

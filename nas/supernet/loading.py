@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,21 +12,14 @@ import transformers
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_base import ImageProcessingMixin
+from transformers.utils.hub import cached_file
 
 from nas.data import ImageSettings
 from nas.errors import ConfigError, UnsupportedModelError
 from nas.families import family_of
+from nas.supernet.model_folders import refuse_unsafe
 from nas.tasks import Task, head_class, task_of
 
-#: Entries of a config.json that would run code of the model's author, or weights of another kind.
-REFUSED_KEYS: Final = (
-    "auto_map",
-    "custom_pipelines",
-    "quantization_config",
-    "attn_implementation",
-    "_attn_implementation",
-    "_attn_implementation_internal",
-)
 #: A folder with none of these has no tokenizer; transformers would make an empty one up.
 TOKENIZER_FILES: Final = (
     "tokenizer.json",
@@ -68,6 +60,8 @@ def load_pretrained(
         "local_files_only": is_folder,
     }
     try:
+        if not is_folder:
+            _refuse_unsafe_hub(str(source), revision)
         config = AutoConfig.from_pretrained(str(source), **common)
         family_of(config.model_type)
         head = head_class(wanted, config)
@@ -84,6 +78,21 @@ def load_pretrained(
     tokenizer = load_tokenizer(source, **common)
     agree_on_padding(model, tokenizer, wanted)
     return model, tokenizer
+
+
+def _refuse_unsafe_hub(source: str, revision: str | None) -> None:
+    """The checks of a folder, on what a hub has; it stays in the hub's cache."""
+    for name in ("adapter_config.json", "tokenizer_config.json", "generation_config.json"):
+        cached_file(
+            source,
+            name,
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    found = cached_file(source, "config.json", revision=revision)
+    assert found is not None  # what is missing is raised
+    refuse_unsafe(Path(found))
 
 
 def agree_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None, task: Task) -> None:
@@ -113,30 +122,6 @@ def load_tokenizer(source: str | Path, **common: Any) -> PreTrainedTokenizerBase
     for name in ("local_files_only", "is_local"):  # of this loading; they would be saved with it
         tokenizer.init_kwargs.pop(name, None)
     return tokenizer
-
-
-def refuse_unsafe(path: Path) -> None:
-    """Refuse a config.json that asks for code or quantised weights, and a folder of adapters.
-
-    Raises:
-        ConfigError: the file is missing or no JSON object.
-        UnsupportedModelError: it has an entry of `REFUSED_KEYS`.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path.parent} is no model folder: it has no config.json") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(record, dict):
-        raise ConfigError(f"{path} is not a JSON object")
-    found = [f"{path} has {key!r}" for key in REFUSED_KEYS if record.get(key)]
-    found += [str(adapter) for adapter in [path.parent / "adapter_config.json"] if adapter.exists()]
-    if found:
-        raise UnsupportedModelError(
-            f"{found[0]}, which this library does not follow; "
-            "load the model yourself and pass it to Supernet.from_model"
-        )
 
 
 def check_task(task: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -146,19 +146,43 @@ def target_of(record: TargetRecord) -> Target:
 
 def overview(ledger: Ledger) -> list[TargetView]:
     """Every registered target, once for each device that it was measured on."""
-    views: list[TargetView] = []
     targets = [target_of(record) for record in ledger.targets()]
     named = {target.device_id for target in targets}
-    for target in targets:
-        measured = ledger.latencies(target=target.device_id, workload_sha256=target.workload_sha256)
-        by_device: dict[str, list[LatencyRecord]] = {}
-        for latency in measured:
-            if target.device_id is not None or (latency.target not in named and _fits(target, latency)):
-                by_device.setdefault(latency.target, []).append(latency)
-        views += [_view(ledger, target, own) for own in by_device.values()]
-        if not by_device:
-            views.append(TargetView(target=target, device_id=target.device_id))
-    return views
+    return [view for target in targets for view in views_of(ledger, target, named)]
+
+
+def views_of(ledger: Ledger, target: Target, named: Collection[str | None] = ()) -> list[TargetView]:
+    """A target, registered or not, once for each device that it was measured on.
+
+    Args:
+        ledger: of the measurements.
+        target: what is timed.
+        named: devices that belong to other targets.
+    """
+    by_device: dict[str, list[LatencyRecord]] = {}
+    for latency in _measured(ledger, target, named):
+        by_device.setdefault(latency.target, []).append(latency)
+    if not by_device:
+        return [TargetView(target=target, device_id=target.device_id)]
+    return [_view(ledger, target, own) for own in by_device.values()]
+
+
+def measurements_of(ledger: Ledger, target: Target) -> list[LatencyRecord]:
+    """All measurements of a registered target, disturbed ones too, in the order in which they were stored."""
+    named = {record.definition.get("device_id") for record in ledger.targets()}
+    return _measured(ledger, target, named, include_invalid=True)
+
+
+def _measured(
+    ledger: Ledger, target: Target, named: Collection[str | None], *, include_invalid: bool = False
+) -> list[LatencyRecord]:
+    """Measurements of a target: of its device, else of devices of its kind that no target is named for."""
+    found = ledger.latencies(
+        target=target.device_id, workload_sha256=target.workload_sha256, include_invalid=include_invalid
+    )
+    if target.device_id is not None:
+        return found
+    return [record for record in found if record.target not in named and _fits(target, record)]
 
 
 def _fits(target: Target, record: LatencyRecord) -> bool:

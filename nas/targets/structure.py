@@ -13,7 +13,8 @@ from nas.errors import ConfigError
 from nas.evaluation import Skeleton, skeleton_of
 from nas.families import family_of
 from nas.supernet import Supernet
-from nas.supernet.loading import REFUSED_KEYS, quiet_transformers
+from nas.supernet.loading import quiet_transformers
+from nas.supernet.model_folders import REFUSED_KEYS
 from nas.tasks import task_of
 from nas.tasks.heads import head_class
 
