@@ -1,4 +1,4 @@
-"""`python -m nas.jobs.driver JOB`: run the search of one job in this process, which alone speaks to Ray.
+"""`python -m nas.jobs.driver JOB`: search or export for one job in this process, which alone speaks to Ray.
 
 The database's URL comes from the environment variable NAS_STORAGE, which is forgotten at once: neither
 workers nor logs see it. Exit codes: 0 finished, paused or stopped as asked; 75 worth another start;
@@ -13,20 +13,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from nas.config import SearchConfig
 from nas.errors import StorageError
+from nas.jobs.exporting import ExportRequest, run_export
 from nas.jobs.interruption import HaltedError
 from nas.jobs.job_config import job_config
 from nas.jobs.job_control import JobControl
-from nas.jobs.job_log import configure_logging
+from nas.jobs.job_log import configure_logging, name_study
+from nas.jobs.kinds import EXPORT
 from nas.jobs.outcome import FAILED, DriverOutcome, failure
 from nas.jobs.processes import take_url
 from nas.study.control import Control
 from nas.study.draining import sigterm_pauses
-from storage import JobState, LeaseHeldError, Ledger, StudyState
+from storage import JobRecord, JobState, LeaseHeldError, Ledger, StudyState
 
 logger = logging.getLogger("nas.jobs.driver")  # the name of a module that is run is __main__
 
@@ -41,14 +43,14 @@ _JOB_STATES: Final = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a job, tell its supervisor how it ended; the exit code of the process."""
-    parser = argparse.ArgumentParser(prog="python -m nas.jobs.driver", description="Run the search of a job.")
+    parser = argparse.ArgumentParser(prog="python -m nas.jobs.driver", description="Run a job.")
     parser.add_argument("job", type=int, help="number of the job")
     parser.add_argument("--supervisor", type=int, metavar="PID", help="parent process; without it, pause")
     parser.add_argument("--report", type=int, metavar="FD", help="pipe that the outcome is written to")
     options = parser.parse_args(arguments)
     if options.report is not None:
         os.set_inheritable(options.report, False)
-    configure_logging()
+    configure_logging(job=options.job)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -62,26 +64,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_job(url: str, job_id: int, *, supervisor: int | None = None) -> DriverOutcome:
-    """Run the search of a job until it ends or its row asks for a halt.
+    """Run a job until it ends or its row asks for a halt.
 
     Raises:
-        NasError: as `nas.jobs.run_search` does.
+        NasError: as `nas.jobs.run_search` and `nas.jobs.exporting.run_export` do.
         StorageFault: the database cannot be used, or there is no such job.
     """
     with Ledger.open(url) as ledger:
         job = ledger.job(job_id)
-        stored = job_config(job, url)
-        os.chdir(stored.folder)
-        outcome = DriverOutcome(state=JobState.PAUSED, reason="SIGTERM before the search began")
+        name_study(job.study)
+        work = _work_of(ledger, job, url)
+        outcome = DriverOutcome(state=JobState.PAUSED, reason="SIGTERM before the work began")
         with JobControl(ledger, job, supervisor=supervisor) as of_row, sigterm_pauses(of_row) as control:
             try:
-                _search(stored.config, control)
+                outcome = work(control)
             except HaltedError as halt:
                 state = JobState.CANCELLED if halt.is_stop else JobState.PAUSED
                 outcome = DriverOutcome(state=state, reason=str(halt))
-            else:
-                outcome = _ended(ledger, stored.config.name)
         return outcome
+
+
+def _work_of(ledger: Ledger, job: JobRecord, url: str) -> Callable[[Control | None], DriverOutcome]:
+    """What a job does, in its working directory, which this process is in from now on."""
+    if job.kind == EXPORT:
+        os.chdir(ExportRequest.of_job(job).folder)
+        return lambda control: _export(ledger, job, url, control)
+    stored = job_config(job, url)
+    os.chdir(stored.folder)
+    return lambda control: _search_to_end(ledger, stored.config, control)
+
+
+def _export(ledger: Ledger, job: JobRecord, url: str, control: Control | None) -> DriverOutcome:
+    run_export(ledger, job, url, control)
+    return DriverOutcome(state=JobState.COMPLETED)
+
+
+def _search_to_end(ledger: Ledger, config: SearchConfig, control: Control | None) -> DriverOutcome:
+    _search(config, control)
+    return _ended(ledger, config.name)
 
 
 def _search(config: SearchConfig, control: Control | None) -> None:

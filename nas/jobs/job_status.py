@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nas.errors import ConfigError
+from nas.jobs.kinds import SEARCH
 from storage import JobRecord, JobRequest, JobState, Ledger, UnknownJobError
 
 LOST: Final = "lost"
@@ -38,7 +39,7 @@ def is_lost(job: JobRecord) -> bool:
 
 
 def find_job(ledger: Ledger, text: str) -> JobRecord:
-    """The job of a number, or the newest one of a study.
+    """The job of a number, or the newest search of a study.
 
     Raises:
         JobNotFoundError: there is none; it names what there is.
@@ -48,7 +49,7 @@ def find_job(ledger: Ledger, text: str) -> JobRecord:
             return ledger.job(int(text))
         except UnknownJobError:
             pass  # a study's name may be a number too
-    of_study = ledger.jobs(study=text)
+    of_study = ledger.jobs(study=text, kind=SEARCH)
     if not of_study:
         raise JobNotFoundError(_unknown(text, ledger.jobs()))
     return of_study[-1]

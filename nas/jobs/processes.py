@@ -18,6 +18,15 @@ STORAGE_VARIABLE: Final = "NAS_STORAGE"
 #: Overrides the database of a config file; a stored config has no use for it.
 _OVERRIDE: Final = "NAS__STORAGE__URL"
 _INSTALLED: Final = ("site-packages", "dist-packages")
+#: Of a client of a service; a job has no use for them.
+_CLIENT: Final = ("NAS_TOKEN", "NAS_SERVER")
+#: A job that somebody submitted reads its model from this machine only, and joins no open cluster.
+OFFLINE: Final = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "RAY_AUTH_MODE": "token",
+}
 
 
 def take_url() -> str:
@@ -41,6 +50,7 @@ def start(
     output: IO[Any] | None = None,
     pass_fds: Sequence[int] = (),
     folder: Path | None = None,
+    is_offline: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Run a module of this package in a process of its own session, without input.
 
@@ -53,6 +63,7 @@ def start(
         output: file for what it prints and logs; that of this process if None.
         pass_fds: descriptors that it inherits.
         folder: its working directory; that of this process if None.
+        is_offline: whether it and its children load nothing from a hub.
     """
     words = [sys.executable, "-P", "-m", module, *map(str, arguments)]
     return subprocess.Popen(  # noqa: S603  # our own module, arguments are numbers
@@ -60,7 +71,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env=_environment(url),
+        env={**_environment(url), **(OFFLINE if is_offline else {})},
         cwd=folder,
         pass_fds=tuple(pass_fds),
         start_new_session=True,
@@ -69,7 +80,8 @@ def start(
 
 def _environment(url: str) -> dict[str, str]:
     environment: MutableMapping[str, str] = dict(os.environ)
-    environment.pop(_OVERRIDE, None)
+    for name in (_OVERRIDE, *_CLIENT):
+        environment.pop(name, None)
     environment[STORAGE_VARIABLE] = url
     environment.setdefault("OMP_WAIT_POLICY", "passive")
     home = Path(__file__).resolve().parents[2]

@@ -9,8 +9,10 @@ from typing import Final
 
 from nas.errors import ConfigError
 from nas.jobs.job_status import LOST, is_lost, status_of
+from nas.jobs.kinds import SEARCH
+from nas.jobs.launching import check_resumable
 from nas.jobs.standing import settle_study
-from storage import JobRecord, JobRequest, JobState, Ledger
+from storage import JobHeldError, JobRecord, JobRequest, JobState, Ledger
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.5
 #: A job that is lost for this long stays so: its lease may have run out while the database was away.
@@ -32,10 +34,42 @@ def ask(ledger: Ledger, job: JobRecord, request: JobRequest) -> JobRecord:
     state = _STATES[request]
     if found.is_alive or found.state is state:
         return found
-    lease = ledger.claim_job(job.id, owner=f"{socket.gethostname()}/{os.getpid()}", seconds=_LEASE_S)
     try:
-        settle_study(ledger, job.study, state, "asked while no driver ran")
+        lease = ledger.claim_job(job.id, owner=_owner(), seconds=_LEASE_S)
+    except JobHeldError:  # a supervisor took it just now, and reads the request
+        return ledger.job(job.id)
+    try:
+        settle_study(ledger, job, state, "asked while no driver ran")
         ledger.set_job_state(lease, state, reason="asked while no driver ran", exit_code=0)
+    finally:
+        ledger.release_job(lease)
+    return ledger.job(job.id)
+
+
+def requeue(ledger: Ledger, job: JobRecord, *, max_open: int | None = None) -> JobRecord:
+    """Queue a job again that was paused or lost, for the service that starts queued jobs.
+
+    Args:
+        ledger: that holds the job.
+        job: of an account; a failed one gets a successor.
+        max_open: open jobs that the account may have, a successor among them.
+
+    Raises:
+        ConfigError: it is completed or cancelled, or was not submitted to a service.
+        JobRunsError: it runs, or another job of its study does.
+        StorageFault: the database cannot be used, or another process was quicker.
+    """
+    if job.account is None:
+        raise ConfigError(
+            f"job {job.id} was started on the machine itself; go on with `nas search resume {job.id}` there"
+        )
+    if job.state is JobState.FAILED:
+        return _succeeded(ledger, job, job.account, max_open)
+    check_resumable(ledger, job)
+    lease = ledger.claim_job(job.id, owner=_owner(), seconds=_LEASE_S)
+    try:
+        ledger.request_job(job.id, JobRequest.RUN)
+        ledger.set_job_state(lease, JobState.QUEUED)
     finally:
         ledger.release_job(lease)
     return ledger.job(job.id)
@@ -45,10 +79,12 @@ def edit(ledger: Ledger, job: JobRecord, *, trials: int) -> JobRecord:
     """Change the total of trials; a search that runs takes it over within seconds.
 
     Raises:
-        ConfigError: the job is over.
+        ConfigError: the job is over, or is no search.
         StorageFault: the database cannot be used.
     """
     _refuse_final(job, "edit")
+    if job.kind != SEARCH:
+        raise ConfigError(f"job {job.id} is of kind {job.kind!r}, which has no number of trials to edit")
     ledger.edit_job(job.id, trials=trials)
     return ledger.job(job.id)
 
@@ -72,6 +108,24 @@ def wait(ledger: Ledger, job: JobRecord, *, timeout_s: float | None = None) -> J
         if give_up is not None and now >= give_up:
             return None
         time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _succeeded(ledger: Ledger, job: JobRecord, account: str, max_open: int | None) -> JobRecord:
+    """The successor of a failed job."""
+    submission = ledger.submit_job(
+        job.study,
+        kind=job.kind,
+        config=job.config,
+        trials=job.trials,
+        account=account,
+        log=job.log,
+        max_open=max_open,
+    )
+    return submission.job
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _refuse_final(job: JobRecord, verb: str) -> None:

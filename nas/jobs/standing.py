@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from nas.jobs.kinds import SEARCH
 from nas.jobs.outcome import DriverOutcome
 from storage import (
     FencedError,
@@ -55,7 +56,9 @@ class JobStanding:
         self._num_ended = 0
 
     def num_ended(self) -> int:
-        """Trials of the study whose evaluation ended, well, badly or early."""
+        """Trials of the study whose evaluation ended, well, badly or early; none of an export."""
+        if self._job.kind != SEARCH:
+            return 0
         try:
             study_id = self._ledger.study(self._job.study).id
             self._num_ended = len(self._ledger.trials(study_id, states=_ENDED))
@@ -98,7 +101,7 @@ class JobStanding:
         while True:
             try:
                 self._ledger.renew_job(lease)
-                settle_study(self._ledger, self._job.study, outcome.state, outcome.reason)
+                settle_study(self._ledger, self._job, outcome.state, outcome.reason)
                 self._ledger.set_job_state(
                     lease, outcome.state, reason=outcome.reason, exit_code=outcome.search_code
                 )
@@ -114,13 +117,15 @@ class JobStanding:
                 return
 
 
-def settle_study(ledger: Ledger, name: str, state: JobState, reason: str | None) -> None:
-    """Write into a study how its job ended, where no driver did: one that was killed left it running.
+def settle_study(ledger: Ledger, job: JobRecord, state: JobState, reason: str | None) -> None:
+    """Write into a study how its search ended, where no driver did: one that was killed left it running.
+
+    Jobs of other kinds leave the study as it is.
 
     Raises:
         StorageFault: the database cannot be used.
     """
-    wanted = _STUDY_STATES.get(state)
+    wanted, name = _STUDY_STATES.get(state) if job.kind == SEARCH else None, job.study
     try:
         if wanted is None or ledger.study(name).state not in _UNSETTLED[wanted]:
             return

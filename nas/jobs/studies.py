@@ -21,6 +21,7 @@ class StudySummary:
 
     Attributes:
         num_done: sub-networks evaluated, those that were paused included.
+        is_held: whether a driver holds it now; one that runs and is not held has lost its driver.
     """
 
     name: str
@@ -29,11 +30,13 @@ class StudySummary:
     num_trials: int
     objectives: tuple[str, ...]
     created_at: datetime
+    is_held: bool
 
 
 def list_studies(url: str) -> list[StudySummary]:
     """All studies of a database, oldest first."""
     with translated(), Ledger.open(url) as ledger:
+        held = ledger.held_studies()
         return [
             StudySummary(
                 name=record.name,
@@ -42,6 +45,7 @@ def list_studies(url: str) -> list[StudySummary]:
                 num_trials=len(ledger.trials(record.id)),
                 objectives=tuple(record.spec["objectives"]),
                 created_at=record.created_at,
+                is_held=record.id in held,
             )
             for record in ledger.studies()
         ]

@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-from nas.jobs.job_lease import JobKeeper
-from nas.jobs.job_log import configure_logging, last_lines
+from nas.jobs.job_log import configure_logging, last_lines, name_study
 from nas.jobs.outcome import FAILED, TEMPORARY, DriverOutcome
 from nas.jobs.processes import take_url
 from nas.jobs.running_driver import DriverEnd, RunningDriver
 from nas.jobs.standing import JobStanding
-from storage import FencedError, JobLease, JobState, Ledger, StorageFault
+from storage import FencedError, JobLease, JobState, LeaseKeeper, Ledger, StorageFault
 
 logger = logging.getLogger("nas.jobs.supervisor")  # the name of a module that is run is __main__
 
@@ -57,10 +56,11 @@ class Supervisor:
 
     def __init__(self, ledger: Ledger, lease: JobLease, *, url: str) -> None:
         job = ledger.job(lease.job_id)
+        name_study(job.study)
         self._lease, self._url, self._log = lease, url, job.log
         self._standing = JobStanding(ledger, job)
         self._restarts = _Restarts(count=job.restarts)
-        self._keeper = JobKeeper(ledger, lease)
+        self._keeper = LeaseKeeper(ledger.renew_job, lease)
         self._driver: RunningDriver | None = None
         self._is_ending = threading.Event()
 
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("job", type=int, help="number of the job")
     job_id = parser.parse_args(arguments).job
-    configure_logging()
+    configure_logging(job=job_id)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     url = take_url()
     try:

@@ -42,7 +42,7 @@ def leases(ledger, monkeypatch):
     """Leases of the supervisors that were started; each takes its job at once."""
     taken = []
 
-    def start(module, arguments, *, url, output, folder):
+    def start(module, arguments, *, url, output, folder, is_offline):
         lease = ledger.claim_job(arguments[0], owner="host/1", seconds=600)
         ledger.set_job_state(lease, JobState.RUNNING)
         taken.append(lease)
@@ -100,7 +100,7 @@ def test_a_completed_job_makes_way_for_another(leases, ledger):
 def test_a_supervisor_that_does_not_start_is_told_with_the_end_of_the_log(ledger, monkeypatch):
     code = "import sys; sys.exit('no such module')"
 
-    def start(module, arguments, *, url, output, folder):
+    def start(module, arguments, *, url, output, folder, is_offline):
         return subprocess.Popen([sys.executable, "-S", "-c", code], stderr=output)
 
     monkeypatch.setattr(launching, "start", start)
