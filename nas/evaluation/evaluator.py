@@ -65,7 +65,7 @@ class Evaluator(ABC):
 
     @property
     def is_staged(self) -> bool:
-        """Whether a payload may ask for a part of the examples, `"examples": [start, stop]` of `order`."""
+        """Whether a payload may ask by its key `examples`, `[start, stop]`, for a part of `order`."""
         return False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -139,6 +140,14 @@ class Target:
         del record["name"], record["device"], record["threads"]
         record.pop("device_id", None)
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(str(value))}</td></tr>"
+            for name, value in self.describe().items()
+            if name != "name"
+        )
+        return f"<h4>Target {html.escape(self.name)}</h4><table>{rows}</table>"
 
     def identity(self) -> dict[str, Any]:
         """Everything but the place; what older versions did not have is left out where it says nothing."""

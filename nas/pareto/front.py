@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.errors import ConfigError
 from nas.pareto.dominance import dominated_by
-from nas.pareto.points import Array, Points, as_point
+from nas.pareto.points import Array, Mask, Points, as_matrix, as_point
 from nas.pareto.volume import gain
 
 Id = TypeVar("Id", bound=Hashable)
@@ -94,6 +94,18 @@ class GrowingHypervolume:
         self._corner = as_point(reference)
         self._front: Array = np.empty((0, self._corner.size))
         self.value = 0.0
+
+    def covers(self, values: Points) -> Mask:
+        """Mask of the points `(n, objectives)` that would add nothing, as one seen is nowhere worse.
+
+        Raises:
+            ConfigError: not a matrix of finite numbers.
+        """
+        points = as_matrix(values)
+        mask = np.zeros(len(points), dtype=np.bool_)
+        for seen in self._front:
+            mask |= np.all(seen <= points, axis=1)
+        return mask
 
     def add(self, point: Points) -> float:
         """Take a point in; returns what it added.

@@ -118,6 +118,18 @@ class TieFront(Generic[Id]):
         self._ids = [old for old, keep in zip(self._ids, kept, strict=True) if keep] + [id]
         self._front = None
 
+    def shadows(self, bounds: Points) -> Mask:
+        """Mask of the points `(n, objectives, 2)` that `add` would drop at once.
+
+        Raises:
+            ConfigError: bounds that are no finite pairs in order, or uncertain in two objectives.
+        """
+        points = as_bounds(bounds)
+        mask = np.zeros(len(points), dtype=np.bool_)
+        for kept in self._bounds:
+            mask |= _shadowed(points, kept)
+        return mask
+
     def _checked(self, bounds: Points) -> Array:
         row = as_bounds([as_floats(bounds)])
         num_objectives = self._bounds.shape[1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nas.report.plots import front_chart, write_front
+from nas.report.architecture import subnet_skyline
+from nas.report.plots import can_draw, front_chart, front_svg, write_front
 from nas.report.points import PlotAxis, PlotPoint, PointKind
 from nas.report.skyline import LayerSizes, skyline_svg
 
@@ -11,7 +12,10 @@ __all__ = [
     "PlotAxis",
     "PlotPoint",
     "PointKind",
+    "can_draw",
     "front_chart",
+    "front_svg",
     "skyline_svg",
+    "subnet_skyline",
     "write_front",
 ]

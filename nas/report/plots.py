@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 from collections.abc import Sequence
 from html import escape
@@ -87,6 +88,15 @@ def styled(chart: Any) -> Any:
     )
 
 
+def front_svg(points: Sequence[PlotPoint], *, x: PlotAxis, y: PlotAxis, title: str = "Pareto front") -> str:
+    """Draw the front as an SVG document; equal points give equal text.
+
+    Raises:
+        ConfigError: no point, or Altair or vl-convert is not installed.
+    """
+    return _svg(front_chart(points, x=x, y=y, title=title).to_dict())
+
+
 def write_front(
     path_stem: str | Path,
     points: Sequence[PlotPoint],
@@ -100,13 +110,17 @@ def write_front(
     Raises:
         ConfigError: no point, or Altair or vl-convert is not installed.
     """
-    converter = load("vl_convert")
     spec = front_chart(points, x=x, y=y, title=title).to_dict()
     stem = Path(path_stem)
     svg, page = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.html")
-    svg.write_text(converter.vegalite_to_svg(spec, vl_version=_vega_lite_version()), encoding="utf-8")
+    svg.write_text(_svg(spec), encoding="utf-8")
     page.write_text(_html(spec, drawing_library(), title), encoding="utf-8")
     return [svg, page]
+
+
+def can_draw() -> bool:
+    """Whether the extra `report` is installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("altair", "vl_convert"))
 
 
 def drawing_library() -> str:
@@ -130,6 +144,10 @@ def load(module: str) -> ModuleType:
         raise ConfigError(
             f"charts need {module}, which is not installed; run: pip install 'subnas[report]'"
         ) from None
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    return str(load("vl_convert").vegalite_to_svg(spec, vl_version=_vega_lite_version()))
 
 
 def _vega_lite_version() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TypeAlias
@@ -81,15 +82,16 @@ class _Picture:
 
     def lines(self) -> Iterator[str]:
         """The document, element by element."""
+        name = self._name()
         size = f'width="{_number(self._width)}" height="{_number(self._height)}"'
         box = f'viewBox="0 0 {_number(self._width)} {_number(self._height)}"'
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} role="img" '
-            'aria-labelledby="skyline-title skyline-description" '
+            f'aria-labelledby="{name}-title {name}-description" '
             'font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif">'
         )
-        yield f'<title id="skyline-title">{self._title}</title>'
-        yield f'<desc id="skyline-description">{self._description()}</desc>'
+        yield f'<title id="{name}-title">{self._title}</title>'
+        yield f'<desc id="{name}-description">{self._description()}</desc>'
         yield f'<rect width="{_number(self._width)}" height="{_number(self._height)}" fill="#FFFFFF"/>'
         yield _text(_LEFT, 18, self._title, size=14, weight=600)
         yield from self._stream()
@@ -97,6 +99,11 @@ class _Picture:
             yield from self._layer(index, sizes)
         yield from self._captions()
         yield "</svg>"
+
+    def _name(self) -> str:
+        """Of the elements that screen readers are sent to: a page may hold several pictures."""
+        content = repr((self._title, self._layers, self._hidden))
+        return f"skyline-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     def _description(self) -> str:
         kept = [sizes for sizes in self._layers if sizes[0] or sizes[2]]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import ConfigError
+from nas.report import can_draw
+from nas.report.thinning import thinned
 from nas.study.history import front_of
 from nas.study.trial import Trial
 from storage import TrialState
 
 if TYPE_CHECKING:
     from nas.study.stored_study import StoredStudy
+
+
+#: Members of the front that the table lists.
+MOST_ROWS: Final = 40
 
 
 def study_html(study: StoredStudy) -> str:
@@ -25,11 +31,18 @@ def study_html(study: StoredStudy) -> str:
         f"<tr><td>{t.number}</td><td>{html.escape(t.architecture)}</td>"
         + "".join(f"<td>{value:.5g}</td>" for value in t.values or ())
         + "</tr>"
-        for t in front_of(trials, study.objectives)
+        for t in thinned(front_of(trials, study.objectives), MOST_ROWS)
     )
     head = "".join(f"<th>{html.escape(str(objective))}</th>" for objective in study.objectives)
+    picture = _picture(study, trials)
     title = f"Study {html.escape(study.name)}: {evaluated}, {study.state.value.lower()}"
-    return f"<h4>{title}</h4><table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
+    return f"<h4>{title}</h4>{picture}<table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
+
+
+def _picture(study: StoredStudy, trials: Sequence[Trial]) -> str:
+    """The front as inline SVG; nothing where it cannot be drawn, and the table stands alone."""
+    is_drawable = len(study.objectives) > 1 and any(t.values and t.state is TrialState.DONE for t in trials)
+    return f"<div>{study.plot.front_svg()}</div>" if is_drawable and can_draw() else ""
 
 
 def trials_dataframe(trials: Sequence[Trial]) -> Any:

@@ -11,7 +11,9 @@ from nas.evaluation import LatencyEvaluation, LatencyResult, skeleton_of
 from nas.export import MAX_SHARD_SIZE, ExportFacts, ExportReport, export_subnet
 from nas.export.folder import check_options
 from nas.objectives import MEASURED_METRICS, Constraint, parse_constraints
+from nas.report import can_draw
 from nas.study.compensating import compensated_weights
+from nas.study.plots import StudyPlots
 from nas.study.recovery import Recovery, as_recovered, ranked_by
 from nas.study.recovery_facts import WeightSource, recovery_record, recovery_to_export, told
 from nas.study.trial import Trial
@@ -80,9 +82,17 @@ def export_trial(
         formats=formats,
         weights=own,
         max_shard_size=max_shard_size,
+        front=_front(study, trial, constraints),
         check_budget=lambda _: _broken_latency(constraints, study, measured),
         overwrite=overwrite,
     )
+
+
+def _front(study: StoredStudy, trial: Trial, constraints: Sequence[Constraint]) -> str | None:
+    """The front with the trial in a ring; None without the packages to draw it, or without two objectives."""
+    if len(study.objectives) < 2 or not can_draw():
+        return None
+    return StudyPlots(study).front_svg(selected=trial, where=[str(constraint) for constraint in constraints])
 
 
 def _held_constraints(study: StoredStudy, trial: Trial, where: str | Sequence[str]) -> list[Constraint]:

@@ -12,7 +12,7 @@ from nas.pareto import Array, hypervolume, non_dominated_up_to_ties
 from nas.study.spec import StudySpec
 from nas.study.trial import Trial
 from search_spaces import SubnetConfig
-from storage import TrialRecord, TrialState
+from storage import TrialRecord, TrialRow, TrialState
 
 if TYPE_CHECKING:
     from nas.study.stored_study import StoredStudy
@@ -24,7 +24,7 @@ INTERVAL_METRICS: Final = ("latency_ms", "latency_ratio")
 _INTERVAL: Final = ("latency_ratio", "latency_ratio_low", "latency_ratio_high")
 
 
-def baseline_metrics(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, float]:
+def baseline_metrics(spec: StudySpec, records: Sequence[TrialRecord | TrialRow]) -> dict[str, float]:
     """Costs of the full model, and its measurements once they are known."""
     for record in records:
         if record.origin == "baseline:full" and record.metrics is not None:

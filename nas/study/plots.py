@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from nas.errors import ConfigError
 from nas.objectives import Constraint, parse_constraints
-from nas.report import PlotAxis, PlotPoint, front_chart, write_front
+from nas.report import PlotAxis, PlotPoint, PointKind, front_chart, front_svg, write_front
+from nas.report.thinning import thinned
 from nas.study.history import front_of
 from nas.study.trial import Trial
 from storage import TrialState
+
+Where: TypeAlias = str | Sequence[str] | None
 
 if TYPE_CHECKING:
     from nas.study.stored_study import StoredStudy
@@ -24,51 +27,63 @@ _LABELS: Final = {
 }
 
 
+_MANY: Final[tuple[PointKind, ...]] = ("dominated", "infeasible")
+#: Dominated and infeasible points drawn; the front and the baselines are always drawn.
+MOST_POINTS: Final = 1000
+
+
 class StudyPlots:
     """Draws a study; needs the extra `report`."""
 
     def __init__(self, study: StoredStudy) -> None:
         self._study = study
 
-    def pareto(self, *, selected: Trial | None = None, where: str | None = None) -> Any:
+    def pareto(self, *, selected: Trial | None = None, where: Where = ()) -> Any:
         """The front of the first two objectives as an Altair chart, with baselines and the budget.
 
         Args:
             selected: a trial to ring.
-            where: a budget on the second objective to draw.
+            where: budgets; those on the first two objectives are drawn.
         """
         points, x, y = self._parts(selected, where)
         return front_chart(points, x=x, y=y, title=f"Pareto front of {self._study.name}")
 
     def write_front(
-        self, stem: str | Path, *, selected: Trial | None = None, where: str | None = None
+        self, stem: str | Path, *, selected: Trial | None = None, where: Where = ()
     ) -> list[Path]:
         """Write the front as `STEM.svg` and `STEM.html`, which needs no network."""
         points, x, y = self._parts(selected, where)
         return write_front(Path(stem), points, x=x, y=y, title=f"Pareto front of {self._study.name}")
 
-    def _parts(self, selected: Trial | None, where: str | None) -> tuple[list[PlotPoint], PlotAxis, PlotAxis]:
+    def front_svg(self, *, selected: Trial | None = None, where: Where = ()) -> str:
+        """The front as an SVG document."""
+        points, x, y = self._parts(selected, where)
+        return front_svg(points, x=x, y=y, title=f"Pareto front of {self._study.name}")
+
+    def _parts(self, selected: Trial | None, where: Where) -> tuple[list[PlotPoint], PlotAxis, PlotAxis]:
         study = self._study
         if len(study.objectives) < 2:
             raise ConfigError("a front needs two objectives; this study has one")
         vertical, horizontal = study.objectives[0], study.objectives[1]
         constraints = list(study.constraints)
-        if where is not None:
-            constraints += parse_constraints([where])
+        constraints += parse_constraints([where] if isinstance(where, str) else list(where or ()))
         trials = study.trials
         front = {trial.number for trial in front_of(trials, study.objectives)}
         chosen = selected.number if selected is not None else None
-        points = [
-            _point(trial, front, chosen)
-            for trial in trials
-            if trial.state is TrialState.DONE and trial.values is not None
-        ]
+        shown = [t for t in trials if t.state is TrialState.DONE and t.values is not None]
+        points = _fewer([_point(trial, front, chosen) for trial in shown])
         baseline = study.baseline
         return (
             points,
             PlotAxis.of(horizontal, budget=budget_of(horizontal.metric, constraints, baseline)),
             PlotAxis.of(vertical, budget=budget_of(vertical.metric, constraints, baseline)),
         )
+
+
+def _fewer(points: Sequence[PlotPoint]) -> list[PlotPoint]:
+    others = [point for point in points if point.kind in _MANY]
+    kept = {point.number for point in thinned(others, MOST_POINTS)}
+    return [point for point in points if point.kind not in _MANY or point.number in kept]
 
 
 def _point(trial: Trial, front: set[int], chosen: int | None) -> PlotPoint:

@@ -6,7 +6,7 @@ import html
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -37,6 +37,16 @@ class Profile:
     costs: Mapping[str, Mapping[str, float]]
     satisfiable: Mapping[str, float]
     unknown: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "space": self.space,
+            "cardinality": self.cardinality,
+            "costs": {point: dict(costs) for point, costs in self.costs.items()},
+            "satisfiable": dict(self.satisfiable),
+            "unknown": list(self.unknown),
+        }
 
     def _repr_html_(self) -> str:
         points = list(self.costs)

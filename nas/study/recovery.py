@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from nas.errors import ConfigError
 from nas.objectives import Objective
+from nas.study.recovery_display import recovery_html, report_html
 from nas.study.spec import StudySpec
 from nas.study.trial import Trial
 from search_spaces import SubnetConfig
@@ -58,6 +59,9 @@ class Recovery:
     weights_sha256: str
     created_at: datetime | None
 
+    def _repr_html_(self) -> str:
+        return recovery_html(self)
+
     def weights(self) -> dict[str, torch.Tensor]:
         """What `Supernet.active` and `Supernet.extract` take as `weights`.
 
@@ -90,6 +94,9 @@ class RecoveryReport:
     baselines: tuple[Recovery, ...]
     kendall_tau: float | None
     num_reused: int
+
+    def _repr_html_(self) -> str:
+        return report_html(self)
 
     @property
     def passes(self) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from nas.study.architecture import ShortSizes, short_sizes
 from search_spaces import Portability, SubnetConfig, portability
-from search_spaces.units import count
 from storage import TrialState
 
 if TYPE_CHECKING:
@@ -81,33 +80,31 @@ class Trial:
 
         return best_recovery(self.study, self.study.recoveries, self.key)
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is known of it, JSON-ready, its kept units left out."""
+        return {
+            "id": f"{self.study.name}@{self.number}",
+            "number": self.number,
+            "state": self.state.value,
+            "origin": self.origin,
+            "architecture": self.architecture,
+            "portability": self.portability,
+            "parameters": dict(self.parameters),
+            "metrics": dict(self.metrics),
+            "violations": dict(self.violations),
+            "is_feasible": self.is_feasible,
+            "reason": self.reason,
+        }
+
     def export(self, folder: str | Path, **options: Any) -> ExportReport:
         """Write the sub-network as a model folder and prove it equal; see `nas.export_subnet`."""
         return self.study.export(self, folder, **options)
 
     def skyline(self, *, title: str = "Sub-network") -> str:
         """The architecture as an SVG picture beside the full model's outline."""
-        from nas.report import skyline_svg
+        from nas.report import subnet_skyline
 
-        layers = [
-            (0, full.num_attention_heads, 0, full.intermediate_size)
-            if units is None
-            else (
-                units.num_attention_heads,
-                full.num_attention_heads,
-                count(units.ffn),
-                full.intermediate_size,
-            )
-            for units, full in zip(self.config.layers, self.study.shape.layers, strict=True)
-        ]
-        shape = self.study.shape
-        return skyline_svg(
-            layers,
-            count(self.config.hidden),
-            shape.hidden_size,
-            title=title,
-            num_encoder_layers=shape.num_encoder_layers,
-        )
+        return subnet_skyline(self.study.shape, self.config, title=title)
 
     def _repr_html_(self) -> str:
         rows = "".join(

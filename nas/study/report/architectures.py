@@ -7,8 +7,8 @@ from typing import Final
 
 from nas.report.document import Block, Gallery, Paragraph, Picture, Section
 from nas.report.heat_map import HeatPanel, heat_map_svg
+from nas.report.thinning import thinned
 from nas.study.report.reading import Reading
-from nas.study.report.thinning import thinned
 from nas.study.report.trial_tables import metric_cell
 from nas.study.trial import Trial
 from search_spaces import LayerShape, LayerUnits

@@ -43,7 +43,20 @@ def gains_of(reading: Reading) -> list[Gain]:
     """
     taken = {trial.number for trial in reading.baselines}
     searched = front_of([t for t in reading.done if t.number not in taken], reading.objectives)
-    return [_gain(baseline, searched, reading.objectives) for baseline in reading.baselines]
+    return gains_over(reading.baselines, searched, reading.objectives)
+
+
+def gains_over(
+    baselines: Sequence[Trial], searched: Sequence[Trial], objectives: Sequence[Objective]
+) -> list[Gain]:
+    """As `gains_of`, the front of the search being known.
+
+    Args:
+        baselines: evaluated ones.
+        searched: the front of all others, the best in the first objective first.
+        objectives: of the study.
+    """
+    return [_gain(baseline, searched, objectives) for baseline in baselines]
 
 
 def baselines_section(reading: Reading) -> Section:

@@ -6,9 +6,9 @@ from typing import Final
 
 from nas.report import PlotAxis, PlotPoint, PointKind, front_chart
 from nas.report.document import Block, Chart, Paragraph, Section
+from nas.report.thinning import thinned
 from nas.study.plots import budget_of
 from nas.study.report.reading import Reading
-from nas.study.report.thinning import thinned
 from nas.study.report.trial_tables import (
     latency_column,
     metric_columns,

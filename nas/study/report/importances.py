@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from nas.objectives import Objective
 from nas.report.document import Bar, Block, Heading, Paragraph, Section, Table
+from nas.report.thinning import thinned
 from nas.study.report.reading import Reading
-from nas.study.report.thinning import thinned
+from nas.study.spec import StudySpec
 from search_spaces import Dimension
 
 if TYPE_CHECKING:
@@ -45,37 +46,57 @@ def _blocks(reading: Reading) -> list[Block]:
             f"which {LEAST_TRIALS} are needed."
         )
         return [Paragraph(text=text)]
-    study = _optuna_study(reading, thinned(records, MOST_TRIALS))
+    values = {trial.number: trial.values or () for trial in reading.done}
+    shares = dimension_importances(reading.spec, thinned(records, MOST_TRIALS), values)
     blocks: list[Block] = [Paragraph(text=_method(reading, len(records)))]
-    for index, objective in enumerate(reading.objectives):
-        found = _importances(study, index, objective)
+    for objective, found in zip(reading.objectives, shares, strict=True):
         blocks.append(_table(objective, found) if found else _nothing(objective))
     return blocks
 
 
+def dimension_importances(
+    spec: StudySpec, records: Sequence[TrialRecord], values: Mapping[int, Sequence[float]]
+) -> list[Mapping[str, float]]:
+    """By objective, the shares of the dimensions with more than one choice, the largest first.
+
+    Args:
+        spec: of the study.
+        records: evaluated sub-networks that are points of its space.
+        values: of the objectives, by the number of the trial.
+    """
+    study = _optuna_study(spec, records, values)
+    return [_importances(study, index, one) for index, one in enumerate(spec.objectives)]
+
+
+def points_of_space(spec: StudySpec, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Those that are points of the search space; the full model need not be one."""
+    names = set(spec.space["dimensions"])
+    return [one for one in records if set(one.parameters) == names]
+
+
 def _usable(reading: Reading) -> list[TrialRecord]:
-    """Evaluated sub-networks that are points of the space; the full model need not be one."""
-    names = set(reading.spec.space["dimensions"])
+    """Evaluated sub-networks that are points of the space."""
     done = {trial.number for trial in reading.done}
-    return [one for one in reading.records if one.number in done and set(one.parameters) == names]
+    return points_of_space(reading.spec, (one for one in reading.records if one.number in done))
 
 
-def _optuna_study(reading: Reading, records: Sequence[TrialRecord]) -> optuna.Study:
+def _optuna_study(
+    spec: StudySpec, records: Sequence[TrialRecord], values: Mapping[int, Sequence[float]]
+) -> optuna.Study:
     """The sub-networks as an Optuna study in memory; of their attributes importances need none."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        directions=["maximize" if one.direction == "max" else "minimize" for one in reading.objectives]
+        directions=["maximize" if one.direction == "max" else "minimize" for one in spec.objectives]
     )
     distributions: dict[str, optuna.distributions.BaseDistribution] = {}
-    for name, values in reading.spec.space["dimensions"].items():
-        low, high, step = Dimension(name, tuple(values)).bounds
+    for name, choices in spec.space["dimensions"].items():
+        low, high, step = Dimension(name, tuple(choices)).bounds
         distributions[name] = optuna.distributions.IntDistribution(low, high, step=step)
-    values_of = {trial.number: trial.values for trial in reading.done}
     study.add_trials(
         optuna.trial.create_trial(
-            params=dict(one.parameters), distributions=distributions, values=values_of[one.number]
+            params=dict(one.parameters), distributions=distributions, values=list(values[one.number])
         )
         for one in records
     )

@@ -9,9 +9,9 @@ from typing import Final
 from nas.figures import figure
 from nas.report.document import Block, Chart, Heading, Paragraph, Section, Table
 from nas.report.progress import ProgressPoint, progress_chart
+from nas.report.thinning import thinned
 from nas.study.history import reference_point
 from nas.study.report.reading import Reading
-from nas.study.report.thinning import thinned
 from nas.study.standing import Standing
 
 #: Points of a curve that are drawn.

@@ -9,10 +9,10 @@ from typing import Final
 from nas.figures import figure
 from nas.objectives import Objective
 from nas.report.document import Block, Code, Heading, Paragraph, Section, Table
+from nas.report.thinning import thinned
 from nas.study.recovery import Recovery, best_first, ranked_by
 from nas.study.report.command_lines import command_line
 from nas.study.report.reading import Reading
-from nas.study.report.thinning import thinned
 
 #: Sub-networks whose stages are compared; each costs a read.
 MOST_STAGED: Final = 300

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.study.report.thinning import thinned
+from nas.report.thinning import thinned
 
 
 @given(st.integers(0, 60), st.integers(2, 20))
