@@ -10,6 +10,7 @@ import yaml
 
 from nas.export.heads import auto_class_for, pipeline_of
 from nas.export.modelling import modelling_name
+from nas.export.pictures import architecture_picture, front_picture
 from nas.supernet import Supernet
 from search_spaces import SubnetConfig
 from search_spaces.units import count
@@ -46,7 +47,9 @@ def model_card(supernet: Supernet, config: SubnetConfig, record: Mapping[str, An
         _loading(record),
         "## What was pruned",
         _table(("", "full model", "sub-network"), _architecture(supernet, config, record)),
+        *architecture_picture(record),
         *_measurements(record),
+        *front_picture(record),
         "## Where it comes from",
         _origin(record),
         "## Files",

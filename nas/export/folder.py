@@ -24,6 +24,7 @@ from nas.export.facts import ExportFacts
 from nas.export.fresh_process import Expected, prove
 from nas.export.heads import auto_class_for
 from nas.export.modelling import modelling_name, modelling_source
+from nas.export.pictures import picture_names, write_pictures
 from nas.export.record import RECORD, build_record, write_record
 from nas.export.reference import Reference, reference_of
 from nas.export.runtimes import runtimes_of, write_runtime
@@ -82,6 +83,7 @@ def export_subnet(
     weights: Mapping[str, torch.Tensor] | None = None,
     max_shard_size: str = MAX_SHARD_SIZE,
     sample_inputs: Mapping[str, torch.Tensor] | None = None,
+    front: str | None = None,
     check_budget: BudgetCheck | None = None,
     overwrite: bool = False,
 ) -> ExportReport:
@@ -100,6 +102,7 @@ def export_subnet(
         weights: of its own in place of slices, by the full model's names: compensated or recovered ones.
         max_shard_size: weights above it are split over several files.
         sample_inputs: a batch to compare on, stored in the folder; random ones unless given.
+        front: SVG of the front that the sub-network was chosen from, for the model card.
         check_budget: measures the finished folder against the budgets.
         overwrite: replace an earlier export of that name.
 
@@ -116,13 +119,14 @@ def export_subnet(
     if not overwrite:
         _refuse_existing(path)
     runtimes = check_options(formats, max_shard_size)
-    record = build_record(supernet, config, facts, runtimes)
+    record = build_record(supernet, config, facts, runtimes, pictures=picture_names(front))
     model = supernet.extract(config, weights)
     reference = reference_of(supernet, config, sample_inputs, weights)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     with new_folder(path, needed_bytes=size * (1 + len(runtimes)), marker=RECORD) as temporary:
         _write_model(temporary, model, supernet, config, max_shard_size)
         _write_runtimes(temporary, model, runtimes)
+        write_pictures(temporary, supernet.shape, config, record, front)
         _write_facts(temporary, supernet, config, record, reference)
         expected = _expected(record, reference, runtimes)
         proof = prove(temporary, expected, is_custom=record["portability"] == "custom-code")

@@ -46,9 +46,14 @@ class Identity:
 
 
 def build_record(
-    supernet: Supernet, config: SubnetConfig, facts: ExportFacts, runtimes: Sequence[str] = ()
+    supernet: Supernet,
+    config: SubnetConfig,
+    facts: ExportFacts,
+    runtimes: Sequence[str] = (),
+    *,
+    pictures: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Everything about an export, in an order fit for reading; `runtimes` are written besides `hf`.
+    """Everything about an export, in an order fit for reading; `runtimes` stand besides `hf`.
 
     Raises:
         ConfigError: facts that are not JSON, or that are not this sub-network's; a task without a head.
@@ -81,6 +86,7 @@ def build_record(
             "ranking": supernet.ranking,
             "layer_order": list(supernet.layer_order),
         },
+        "pictures": list(pictures),
         "probe": {"text": PROBE_TEXT, "token_ids": _token_ids(supernet)},
         "versions": _versions(),
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -134,3 +135,10 @@ def test_facts_of_another_sub_network_are_refused(supernet, mixed_config):
             mixed_config.canonical(supernet.shape),
             ExportFacts(metrics={"num_parameters": 12}),
         )
+
+
+def test_the_card_shows_the_pictures_that_lie_in_the_folder(plain_report):
+    card = (plain_report.folder / "README.md").read_text()
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", card)
+    assert shown == ["architecture.svg"]
+    assert set(shown) < set(plain_report.files)
