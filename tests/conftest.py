@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +107,140 @@ def tiny_batch() -> Callable[..., Any]:
         )
 
     return make
+
+
+_TONES = {"positive": ["good", "fine", "bright"], "negative": ["bad", "poor", "dull"]}
+_WORDS = ["film", "story", "the", "a", "was", "very"]
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random BERT and its tokenizer, and sentences whose first word tells their label."""
+    import numpy as np
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("tiny-files")
+    model = folder / "model"
+    model.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_TONES["positive"], *_TONES["negative"], *_WORDS]
+    (model / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(vocab=str(model / "vocab.txt")).save_pretrained(model)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+    config = BertConfig(vocab_size=32, max_position_embeddings=32, **sizes)
+    BertForSequenceClassification(config).save_pretrained(model)
+    generator = np.random.default_rng(0)
+    for part, rows in (("train", 200), ("validation", 60)):
+        with (folder / f"{part}.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["text", "label"])
+            for _ in range(rows):
+                label = ["positive", "negative"][int(generator.integers(2))]
+                first = _TONES[label][int(generator.integers(3))]
+                writer.writerow([" ".join([first, *generator.choice(_WORDS, 4)]), label])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_search() -> dict[str, Any]:
+    """A search that takes seconds, as users of a service write it: model and data by their names."""
+    return {
+        "version": 1,
+        "name": "tiny",
+        "model": {"id": "tiny-bert", "task": "sequence-classification"},
+        "supernet": {
+            "finetune": {"passes": 60, "learning_rate": 4e-3},
+            "train": {"strategy": "sandwich", "passes": 20, "learning_rate": 1e-3},
+            "calibration": 64,
+        },
+        "data": {"train": "tiny-train", "validation": "tiny-validation", "max_length": 16},
+        "target": {"sequence_length": 16},
+        "objectives": ["max accuracy", "min latency_ms"],
+        "constraints": ["num_parameters <= 0.95 * baseline"],
+        "search": {"trials": 12},
+        "evaluation": {"precision": "float32"},
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_study(
+    tiny_files: Path, tiny_search: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with nas.db and artifacts of the finished study `tiny`, found by a real search.
+
+    Look at it, or copy it; other tests read it too. Latencies are sampled for a moment only, however busy
+    the machine is: nothing here depends on their order.
+    """
+    from nas.config import parse_config
+    from nas.jobs import run_search
+    from workers import LatencyProtocol
+
+    hasty = functools.partial(
+        LatencyProtocol, warmup_s=0.01, min_pairs=5, relative_precision=100.0, min_cpu_share=0.001
+    )
+
+    folder = tmp_path_factory.mktemp("tiny-study")
+    search = tiny_search | {
+        "model": tiny_search["model"] | {"id": str(tiny_files / "model")},
+        "data": tiny_search["data"]
+        | {part: str(tiny_files / f"{part}.csv") for part in ("train", "validation")},
+        "workers": {"kind": "serial"},
+        "storage": {"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": str(folder / "artifacts")},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nas.study.study.LatencyProtocol", hasty)
+        patch.setattr("nas.evaluation.latency.USABLE_PRECISION", 100.0)
+        run_search(parse_config(search)).close()
+    return folder
+
+
+@pytest.fixture
+def service_settings(tiny_files: Path, tiny_study: Path, tmp_path: Path) -> Any:
+    """Settings of a service on a copy of the tiny study; its searches may use the tiny model and data."""
+    from nas.service.settings import load_settings
+
+    folder = tmp_path / "service"
+    shutil.copytree(tiny_study, folder)
+    return load_settings(
+        storage={"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": "artifacts"},
+        folder=str(folder),
+        workers={"kind": "serial"},
+        models={"tiny-bert": {"path": str(tiny_files / "model")}},
+        data={f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in ("train", "validation")},
+        limits={"failed_logins_per_minute": 100_000},
+    )
+
+
+@pytest.fixture
+def app(service_settings: Any) -> Iterator[Any]:
+    """A running service in this process."""
+    from starlette.testclient import TestClient
+
+    from nas.service.application import create_app
+
+    application = create_app(service_settings)
+    with TestClient(application):
+        yield application
+
+
+@pytest.fixture
+def api(app: Any) -> Callable[..., Any]:
+    """Make a client of the service with a token of an account; `token` is its text."""
+    from starlette.testclient import TestClient
+
+    from nas.service.authentication import issue_token
+
+    def client(account: str = "alice", scopes: tuple[str, ...] = ("read", "search", "export")) -> Any:
+        token = issue_token(app.state.service.ledger, account, scopes)
+        made = TestClient(app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {token}"})
+        made.token = token
+        return made
+
+    return client
+
+
+@pytest.fixture
+def admin_api(api: Callable[..., Any]) -> Any:
+    """A client of the service that may do everything."""
+    return api("operator", ("admin",))

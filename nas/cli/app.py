@@ -8,6 +8,7 @@ import typer
 
 from nas._version import __version__
 from nas.cli import (
+    compare,
     config,
     database,
     doctor,
@@ -19,12 +20,14 @@ from nas.cli import (
     report,
     search,
     select,
+    serve,
     space,
     targets,
+    token,
     trials,
 )
 
-_START, _SEARCH = "Start", "Search"
+_START, _SEARCH, _SERVICE = "Start", "Search", "Service"
 
 app = typer.Typer(
     name="nas",
@@ -67,8 +70,11 @@ app.add_typer(search.app, rich_help_panel=_SEARCH)
 app.add_typer(trials.app, rich_help_panel=_SEARCH)
 app.add_typer(targets.app, rich_help_panel=_SEARCH)
 app.command("select", rich_help_panel=_SEARCH)(select.select)
+app.command("compare", rich_help_panel=_SEARCH)(compare.compare)
 app.command("recover", rich_help_panel=_SEARCH)(recover.recover)
 app.command("report", rich_help_panel=_SEARCH)(report.report)
 app.command("replay", rich_help_panel=_SEARCH)(replay.replay)
 app.command("export", rich_help_panel=_SEARCH)(export.export)
 app.command("verify", rich_help_panel=_SEARCH)(export.verify)
+app.command("serve", rich_help_panel=_SERVICE)(serve.serve)
+app.add_typer(token.app, rich_help_panel=_SERVICE)

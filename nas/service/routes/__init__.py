@@ -1,0 +1,1 @@
+"""Resources of the REST API, a module each."""

@@ -1,0 +1,68 @@
+"""The views of a service: those of the studies that were looked at last."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Final
+
+from nas.service.views.summary import Summary
+from nas.service.views.view import StudyView
+from nas.study.ledger_errors import translated
+from storage import Ledger, StudyRecord
+
+_SUMMARIES: Final = 1024
+
+
+class StudyViews:
+    """Makes views and keeps them; threads may share it.
+
+    Args:
+        ledger: of the studies.
+        capacity: views that are kept; a study of 20,000 trials takes some megabytes.
+    """
+
+    def __init__(self, ledger: Ledger, capacity: int = 16) -> None:
+        self._ledger, self._capacity = ledger, capacity
+        self._lock = threading.Lock()
+        self._views: OrderedDict[int, StudyView] = OrderedDict()
+        self._summaries: OrderedDict[int, tuple[int, Summary]] = OrderedDict()
+
+    def view(self, record: StudyRecord) -> StudyView:
+        """A study as it is now.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        with self._lock:
+            view = self._views.get(record.id)
+            if view is None:
+                view = self._views[record.id] = StudyView(self._ledger, record)
+            self._views.move_to_end(record.id)
+            while len(self._views) > self._capacity:
+                self._views.popitem(last=False)
+        view.refresh(record)
+        return view
+
+    def summary(self, record: StudyRecord) -> Summary:
+        """A study in one card; for one that has not changed it takes one cheap query and no view.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        with self._lock:
+            known = self._summaries.get(record.id)
+        if known is not None:
+            with translated():
+                has_news = bool(self._ledger.events(record.id, after=known[0], limit=1))
+            if not has_news:
+                return replace(known[1], state=record.state.value, reason=record.reason)
+        view = self.view(record)
+        found = (view.last_event, view.summary())
+        with self._lock:
+            self._summaries[record.id] = found
+            self._summaries.move_to_end(record.id)
+            while len(self._summaries) > _SUMMARIES:
+                self._summaries.popitem(last=False)
+        return found[1]
