@@ -26,6 +26,7 @@ from nas.errors import (
 _packages.check()
 
 if TYPE_CHECKING:
+    from nas.client import Client
     from nas.compensation import Compensation, Compensator, add_output_biases, compensate
     from nas.data import (
         EncodedDataset,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from workers import LatencyProtocol, RayPool, SerialPool
 
 _MODULES = {
+    "nas.client": ("Client",),
     "nas.compensation": ("Compensation", "Compensator", "add_output_biases", "compensate"),
     "nas.data": (
         "EncodedDataset",
@@ -133,6 +135,7 @@ _MODULES = {
 }
 __all__ = [
     "Budget",
+    "Client",
     "Compensation",
     "Compensator",
     "ConfigError",

@@ -21,6 +21,8 @@ from nas.cli.options import (
     open_study,
 )
 from nas.cli.output import Output, note
+from nas.cli.remote import ServerOption
+from nas.cli.remote_export import RemoteRequest, export_there
 from nas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,15 +73,28 @@ def export(
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     storage: StorageOption = DEFAULT_STORAGE,
+    server: ServerOption = None,
     artifacts: ArtifactsOption = DEFAULT_ARTIFACTS,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write a sub-network as a model folder, proven equal to what was searched."""
-    from nas.export.hub import check_upload, push_to_hub
-
     out = Output(as_json=as_json, quiet=quiet)
     name, number = _parsed(source, where)
+    if server is not None:
+        if push_to is not None or private:
+            raise ConfigError("--push-to-hub uploads from this machine; export without --server to do so")
+        request = RemoteRequest(
+            name=name,
+            number=number,
+            where=tuple(where or ()),
+            formats=None if formats is None else _names(formats),
+            weights=weights,
+        )
+        export_there(out, request, output, server, overwrite=overwrite)
+        return
+    from nas.export.hub import check_upload, push_to_hub
+
     if push_to is not None:
         check_upload(push_to)
     elif private:

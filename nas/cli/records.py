@@ -6,25 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
+    from nas.cli.trial_rows import TrialRow
+    from nas.client import RemoteProfile
     from nas.errors import InfeasibleError
-    from nas.study import Profile, Recovery, RecoveryReport, Study, Trial
+    from nas.study import Profile, Recovery, RecoveryReport, Study
 
 
-def trial_record(trial: Trial) -> dict[str, Any]:
+def trial_record(trial: TrialRow) -> dict[str, Any]:
     """A trial with everything that is known of it."""
-    return {
-        "id": f"{trial.study.name}@{trial.number}",
-        "number": trial.number,
-        "state": trial.state.value,
-        "origin": trial.origin,
-        "architecture": trial.architecture,
-        "portability": trial.portability,
-        "parameters": dict(trial.parameters),
-        "metrics": dict(trial.metrics),
-        "violations": dict(trial.violations),
-        "is_feasible": trial.is_feasible,
-        "reason": trial.reason,
-    }
+    return trial.to_json()
 
 
 def recovery_record(recovery: Recovery, study: str) -> dict[str, Any]:
@@ -66,7 +56,7 @@ def front_record(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "study": snapshot.name,
         "objectives": [str(objective) for objective in snapshot.objectives],
-        "counts": snapshot.counts(),
+        "counts": dict(snapshot.counts),
         "front": [trial_record(trial) for trial in snapshot.front],
         "baselines": [trial_record(trial) for trial in snapshot.baselines],
         "recovered": [trial_record(trial) for trial in snapshot.recovered],
@@ -84,15 +74,9 @@ def study_record(study: Study, snapshot: Snapshot) -> dict[str, Any]:
     return {**front_record(snapshot), "state": study.state.value, "space": space, **defined}
 
 
-def profile_record(profile: Profile) -> dict[str, Any]:
+def profile_record(profile: Profile | RemoteProfile) -> dict[str, Any]:
     """Costs over a space."""
-    return {
-        "space": profile.space,
-        "cardinality": profile.cardinality,
-        "costs": {point: dict(costs) for point, costs in profile.costs.items()},
-        "satisfiable": dict(profile.satisfiable),
-        "unknown": list(profile.unknown),
-    }
+    return profile.to_json()
 
 
 def infeasible_record(error: InfeasibleError) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from nas.cli.options import (
     QuietOption,
     SetOption,
     StorageOption,
-    StudyArgument,
     open_study,
     sqlite_path,
 )
 from nas.cli.output import Output, note
 from nas.cli.records import study_record
+from nas.cli.remote import ServerOption
 from nas.cli.search_outcome import print_outcome
 from nas.errors import ConfigError
 
@@ -51,14 +51,18 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Run it in the background; print the number of its job.")
     ] = False,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Run the search of a config, or take it up where it was; Ctrl-C and SIGTERM lose nothing."""
     out = Output(as_json=as_json, quiet=quiet)
-    checked = checked_config(config, overrides or ())
     if dry_run and detach:
         raise ConfigError("--dry-run only prints a profile, there is nothing to detach; give one of the two")
+    if server is not None:
+        _run_there(out, config, overrides or (), server, is_profiled=dry_run, is_detached=detach)
+        return
+    checked = checked_config(config, overrides or ())
     if dry_run:
         from nas.cli.space import print_profile
 
@@ -71,23 +75,29 @@ def run(
 
 @app.command("show")
 def show(
-    study: StudyArgument,
+    study: Annotated[str, typer.Argument(metavar="STUDY|ID", help="Name of a study, or number of a job.")],
     *,
     storage: StorageOption = DEFAULT_STORAGE,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Show a study: what defines it, where it stands, its front and its last events."""
+    out = Output(as_json=as_json, quiet=quiet)
+    if server is not None:
+        from nas.cli.remote_search import show_there
+
+        show_there(out, study, server)
+        return
     from nas.cli.events import event_record, last_events
     from nas.cli.snapshot import snapshot_of
 
-    out = Output(as_json=as_json, quiet=quiet)
-    with open_study(study, storage) as opened:
+    with open_study(search_list.study_of(study, storage), storage) as opened:
         snapshot = snapshot_of(opened)
         if quiet:
-            out.ids([f"{study}@{trial.number}" for trial in snapshot.front])
+            out.ids([f"{opened.name}@{trial.number}" for trial in snapshot.front])
             return
-        events = last_events(study, storage)
+        events = last_events(opened.name, storage)
         if as_json:
             out.json({**study_record(opened, snapshot), "events": [event_record(event) for event in events]})
             return
@@ -99,10 +109,32 @@ def show(
 app.command("ls")(search_list.list_studies)
 app.command("logs")(search_jobs.logs)
 app.command("wait")(search_jobs.wait)
-app.command("pause")(search_jobs.pause)
+app.command("pause", help="Ask a job to pause: what is in flight ends first, and `resume` goes on.")(
+    search_jobs.ordering("pause")
+)
 app.command("resume")(search_jobs.resume)
-app.command("stop")(search_jobs.stop)
+app.command("stop", help="Ask a job to end for good: what is in flight ends first, and all results stay.")(
+    search_jobs.ordering("stop")
+)
 app.command("edit")(search_jobs.edit)
+
+
+def _run_there(
+    out: Output,
+    config: Path,
+    overrides: Sequence[str],
+    server: str,
+    *,
+    is_profiled: bool,
+    is_detached: bool,
+) -> None:
+    from nas.cli import remote_search
+    from nas.cli.space import profile_there
+
+    if is_profiled:
+        profile_there(out, config, overrides, server)
+    else:
+        remote_search.run_there(out, config, overrides, server, is_detached=is_detached)
 
 
 def _run_here(out: Output, config: SearchConfig, command: Sequence[str]) -> None:

@@ -1,92 +1,160 @@
-"""`nas search ls`: the studies of a database, and the jobs that run them."""
+"""`nas search ls`: the studies of a database or a service, and the jobs that run them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from nas.cli.database import storage_errors
 from nas.cli.options import DEFAULT_STORAGE, JsonOption, QuietOption, StorageOption, require_database
 from nas.cli.output import Column, Output
+from nas.cli.remote import ServerOption, connected
 
 if TYPE_CHECKING:
+    from nas.client import JobFacts, StudyFacts
     from nas.jobs import StudySummary
     from storage import JobRecord
 
-_KEYS = ("name", "state", "num_done", "num_trials", "objectives", "created_at")
-_TITLES = ("study", "state", "done", "trials", "job", "objectives", "created")
-_NUMBERS = ("done", "trials")
+_TITLES: Final = ("study", "state", "done", "trials", "job", "objectives", "created")
+_NUMBERS: Final = ("done", "trials")
+_LOST: Final = "LOST"
+_SEEN_TO: Final = ("queued", "running", "pausing", "stopping")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyLine:
+    """A study in one line.
+
+    Attributes:
+        state: None where its job has not made it yet; `LOST` where its driver died.
+        num_done: sub-networks evaluated, those that were paused included.
+        job: its newest job in a few keys.
+    """
+
+    name: str
+    state: str | None
+    num_done: int
+    num_trials: int
+    objectives: Sequence[str]
+    created_at: datetime
+    job: Mapping[str, Any] | None = None
 
 
 def list_studies(
-    *, storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False, quiet: QuietOption = False
+    *,
+    storage: StorageOption = DEFAULT_STORAGE,
+    server: ServerOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """List the studies of a database with their newest jobs; those of lost jobs wait for `resume`."""
-    require_database(storage)
-    from nas import jobs
-
-    studies, newest = jobs.list_studies(storage), newest_jobs(storage)
+    """List the studies with their newest jobs; those of lost jobs wait for `resume`."""
+    lines = _lines_here(storage) if server is None else _lines_there(server)
     out = Output(as_json=as_json, quiet=quiet)
-    names = [study.name for study in studies]
-    coming = [job for name, job in newest.items() if name not in names]
     if as_json:
-        out.json([*(_record(study, newest) for study in studies), *map(_coming_record, coming)])
+        out.json([dict(vars(line)) for line in lines])
     elif quiet:
-        out.ids([*names, *(job.study for job in coming)])
+        out.ids([line.name for line in lines])
     else:
         columns = [Column(title=t, align="right" if t in _NUMBERS else "left") for t in _TITLES]
-        rows = [*(_row(study, newest) for study in studies), *map(_coming_row, coming)]
-        out.table(columns, rows)
+        out.table(columns, [_row(line) for line in lines])
+
+
+def study_of(text: str, storage: str) -> str:
+    """The study of a job's number; any other text is a study's name itself."""
+    require_database(storage)
+    if not (text.isascii() and text.isdigit()):
+        return text
+    with storage_errors():
+        from nas.jobs.job_status import JobNotFoundError, find_job
+        from storage import Ledger
+
+        with Ledger.open(storage) as ledger:
+            if any(study.name == text for study in ledger.studies()):
+                return text
+            try:
+                return find_job(ledger, text).study
+            except JobNotFoundError:
+                return text
 
 
 def newest_jobs(url: str) -> dict[str, JobRecord]:
-    """The newest job of each study that has one, by the study's name."""
+    """The newest search of each study that has one, by the study's name."""
     with storage_errors():
+        from nas.jobs.kinds import SEARCH
         from storage import Ledger
 
         with Ledger.open(url) as ledger:
-            return {job.study: job for job in ledger.jobs()}
+            return {job.study: job for job in ledger.jobs(kind=SEARCH)}
 
 
-def job_summary(job: JobRecord) -> dict[str, Any]:
-    """A job in a few keys, as `--json` prints it beside its study."""
+def _lines_here(storage: str) -> list[StudyLine]:
+    require_database(storage)
+    from nas import jobs
     from nas.jobs.job_status import status_of
 
-    return {"id": job.id, "status": status_of(job), "trials": job.trials, "restarts": job.restarts}
-
-
-def _record(study: StudySummary, newest: Mapping[str, JobRecord]) -> dict[str, Any]:
-    job = newest.get(study.name)
-    values = {key: getattr(study, key) for key in _KEYS}
-    return {**values, "job": None if job is None else job_summary(job)}
-
-
-def _coming_record(job: JobRecord) -> dict[str, Any]:
-    """A study that its job has not made yet."""
-    objectives = job.config.get("objectives", [])
-    values = (job.study, None, 0, 0, objectives, job.created_at)
-    return {**dict(zip(_KEYS, values, strict=True)), "job": job_summary(job)}
-
-
-def _row(study: StudySummary, newest: Mapping[str, JobRecord]) -> Sequence[str]:
-    job = newest.get(study.name)
+    studies = jobs.list_studies(storage)
+    coming = [_coming(job, status_of(job), job.config) for job in newest_jobs(storage).values()]
+    unheld = {study.name for study in studies if not study.is_held}
+    lines = _merged([_line(study, study.num_done) for study in studies], coming)
     return [
-        study.name,
-        str(study.state).lower(),
-        str(study.num_done),
-        str(study.num_trials),
-        "-" if job is None else _job_cell(job),
-        ", ".join(study.objectives),
-        f"{study.created_at:%Y-%m-%d %H:%M}",
+        replace(line, state=_LOST) if line.name in unheld and _has_stopped(line) else line for line in lines
     ]
 
 
-def _coming_row(job: JobRecord) -> Sequence[str]:
-    objectives = ", ".join(map(str, job.config.get("objectives", [])))
-    return [job.study, "-", "0", "0", _job_cell(job), objectives, f"{job.created_at:%Y-%m-%d %H:%M}"]
+def _lines_there(server: str) -> list[StudyLine]:
+    with connected(server) as client:
+        studies = [_line(study, study.num_evaluated) for study in reversed(client.studies())]
+        newest: dict[str, JobFacts] = {}
+        for job in client.each_job(kind="search"):
+            newest.setdefault(job.study, job.facts)
+    return _merged(studies, [_coming(job, job.status, {}) for job in newest.values()])
 
 
-def _job_cell(job: JobRecord) -> str:
-    from nas.jobs.job_status import status_of
+def _has_stopped(line: StudyLine) -> bool:
+    """Whether a study that is said to run has no job that sees to it either."""
+    return line.state == "RUNNING" and (line.job is None or line.job["status"] not in _SEEN_TO)
 
-    return f"{job.id} {status_of(job)}"
+
+def _line(study: StudySummary | StudyFacts, num_done: int) -> StudyLine:
+    return StudyLine(
+        name=study.name,
+        state=study.state,
+        num_done=num_done,
+        num_trials=study.num_trials,
+        objectives=study.objectives,
+        created_at=study.created_at,
+    )
+
+
+def _coming(job: JobRecord | JobFacts, status: str, config: Mapping[str, Any]) -> StudyLine:
+    """A study that its job may not have made yet."""
+    return StudyLine(
+        name=job.study,
+        state=None,
+        num_done=0,
+        num_trials=0,
+        objectives=[str(one) for one in config.get("objectives", [])],
+        created_at=job.created_at,
+        job={"id": job.id, "status": status, "trials": job.trials, "restarts": job.restarts},
+    )
+
+
+def _merged(studies: Sequence[StudyLine], coming: Sequence[StudyLine]) -> list[StudyLine]:
+    """Studies with their jobs, then those that are not made yet."""
+    jobs, names = {line.name: line.job for line in coming}, {line.name for line in studies}
+    known = [replace(line, job=jobs.get(line.name)) for line in studies]
+    return [*known, *(line for line in coming if line.name not in names)]
+
+
+def _row(line: StudyLine) -> Sequence[str]:
+    return [
+        line.name,
+        "-" if line.state is None else line.state.lower(),
+        str(line.num_done),
+        str(line.num_trials),
+        "-" if line.job is None else f"{line.job['id']} {line.job['status']}",
+        ", ".join(line.objectives),
+        f"{line.created_at:%Y-%m-%d %H:%M}",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,8 +13,10 @@ from nas.cli.figures import figure
 from nas.cli.options import ConfigArgument, JsonOption, QuietOption, SetOption
 from nas.cli.output import Column, Output
 from nas.cli.records import profile_record
+from nas.cli.remote import ServerOption, connected
 
 if TYPE_CHECKING:
+    from nas.client import RemoteProfile
     from nas.config import SearchConfig
     from nas.study import Profile
 
@@ -24,11 +28,16 @@ def profile(
     config: ConfigArgument,
     *,
     overrides: SetOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Sizes, costs and whether the budgets can be met; needs the model, no data."""
-    print_profile(Output(as_json=as_json, quiet=quiet), checked_config(config, overrides or ()))
+    out = Output(as_json=as_json, quiet=quiet)
+    if server is not None:
+        profile_there(out, config, overrides or (), server)
+    else:
+        print_profile(out, checked_config(config, overrides or ()))
 
 
 def print_profile(out: Output, config: SearchConfig) -> None:
@@ -39,17 +48,35 @@ def print_profile(out: Output, config: SearchConfig) -> None:
     """
     from nas import jobs
 
-    found = jobs.profile_search(config)
+    _print(out, jobs.profile_search(config), config.model.id)
+
+
+def profile_there(out: Output, path: Path, overrides: Sequence[str], server: str) -> None:
+    """Let a service profile the space of a config, and print it.
+
+    Raises:
+        InfeasibleError: no sub-network meets the budgets.
+    """
+    from nas.cli.remote_search import submitted_document
+
+    document = submitted_document(path, overrides)
+    with connected(server) as client:
+        found = client.profile(document)
+    model = document.get("model")
+    _print(out, found, str(model.get("id", "the model")) if isinstance(model, dict) else "the model")
+
+
+def _print(out: Output, found: Profile | RemoteProfile, model: str) -> None:
     if out.as_json:
         out.json(profile_record(found))
     elif out.quiet:
         out.ids([found.cardinality])
     else:
-        _print_tables(out, found, config)
+        _print_tables(out, found, model)
 
 
-def _print_tables(out: Output, found: Profile, config: SearchConfig) -> None:
-    out.text(f"{found.space} space of {config.model.id}: {_big(found.cardinality)} points", style="bold")
+def _print_tables(out: Output, found: Profile | RemoteProfile, model: str) -> None:
+    out.text(f"{found.space} space of {model}: {_big(found.cardinality)} points", style="bold")
     out.text()
     points = list(found.costs)
     rows = [

@@ -34,7 +34,7 @@ def _facts(study: Study, snapshot: Snapshot) -> dict[str, str]:
     tokens = "" if target is None or is_of_images else f", {target.sequence_length} tokens"
     return {
         "state": study.state.value.lower(),
-        "trials": ", ".join(f"{number} {state}" for state, number in snapshot.counts().items()),
+        "trials": ", ".join(f"{number} {state}" for state, number in snapshot.counts.items()),
         "model": f"{provenance.get('source', 'unknown')} ({spec.supernet.get('task', 'unknown')})",
         "ranked by": ", ".join(f"{axis} {name}" for axis, name in spec.supernet.get("ranking", {}).items())
         or "nothing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("target", "backend", "workload", "reached", "device", "fingerprint")
 _NUMBERS = ("shapes", "drift", "predictor error")
+_MEASURED = ("shapes", "calibrations", "drift", "measured_at", "predictor_error")
 _NONE = "–"
 
 
-def print_targets(out: Output, views: Sequence[TargetView]) -> None:
-    """Targets, a line for each device that they were measured on."""
+def print_targets(out: Output, records: Sequence[Mapping[str, Any]]) -> None:
+    """Records of targets, a line for each device that they were measured on."""
     columns = [*(Column(title=title, align="left") for title in _COLUMNS), *map(_number, _NUMBERS)]
-    out.table(columns, [_row(view) for view in views])
+    out.table(columns, [_row(record) for record in records])
 
 
 def target_record(view: TargetView) -> dict[str, Any]:
@@ -39,6 +40,22 @@ def target_record(view: TargetView) -> dict[str, Any]:
         "measured_at": view.measured_at,
         "predictor_error": None if view.error is None else asdict(view.error),
     }
+
+
+def remote_target_records(target: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A target of a service as JSON, once for each device that it was measured on."""
+    own = {key: value for key, value in target.items() if key != "devices"}
+    unmeasured = {"device_id": None, "fingerprint": None, "shapes": 0, "calibrations": 0}
+    missing = {**unmeasured, "drift": None, "measured_at": None, "predictor_error": None}
+    return [
+        {
+            **own,
+            "measured_device_id": device["device_id"],
+            "device_fingerprint": device["fingerprint"],
+            **{key: device[key] for key in _MEASURED},
+        }
+        for device in (target["devices"] or [missing])
+    ]
 
 
 def print_reference(out: Output, target: Target, records: Sequence[LatencyRecord]) -> None:
@@ -59,33 +76,37 @@ def reference_record(record: LatencyRecord) -> dict[str, Any]:
     }
 
 
-def workload(target: Target) -> str:
-    """What is timed, in short."""
-    decode = f" + {target.decode_length} generated" if target.decode_length else ""
-    return f"{target.dtype}, batch {target.batch_size}, {target.sequence_length}{decode} tokens"
-
-
 def error_text(error: PredictionError | None) -> str:
     """A predictor's error in short."""
+    return _error_text(None if error is None else asdict(error))
+
+
+def _error_text(error: Mapping[str, Any] | None) -> str:
     if error is None:
         return _NONE
-    order = "" if error.kendall_tau is None else f", τ {error.kendall_tau:.2f}"
-    return f"{100 * error.mean_absolute_relative_error:.1f}%{order} ({error.num_shapes})"
+    order = "" if error["kendall_tau"] is None else f", τ {error['kendall_tau']:.2f}"
+    return f"{100 * error['mean_absolute_relative_error']:.1f}%{order} ({error['num_shapes']})"
 
 
-def _row(view: TargetView) -> list[str]:
-    device = view.device or {}
+def _workload(target: Mapping[str, Any]) -> str:
+    """What is timed, in short."""
+    decode = f" + {target['decode_length']} generated" if target.get("decode_length") else ""
+    return f"{target['dtype']}, batch {target['batch_size']}, {target['sequence_length']}{decode} tokens"
+
+
+def _row(record: Mapping[str, Any]) -> list[str]:
+    device = record["device_fingerprint"] or {}
     name = next(iter(device.get("gpu_names") or ()), device.get("cpu", _NONE))
     return [
-        view.target.name,
-        view.target.backend,
-        workload(view.target),
-        view.place,
+        record["name"],
+        record["backend"],
+        _workload(record),
+        record["reached"],
         f"{name}, {device['threads']} threads" if "threads" in device else name,
-        view.device_id or _NONE,
-        str(view.shapes),
-        _NONE if view.drift is None else f"{100 * view.drift:+.1f}%",
-        error_text(view.error),
+        record["measured_device_id"] or _NONE,
+        str(record["shapes"]),
+        _NONE if record["drift"] is None else f"{100 * record['drift']:+.1f}%",
+        _error_text(record["predictor_error"]),
     ]
 
 

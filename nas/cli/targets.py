@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -19,6 +19,7 @@ from nas.cli.options import (
     require_database,
 )
 from nas.cli.output import Output, note, note_commands
+from nas.cli.remote import ServerOption, connected
 from nas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,23 +101,23 @@ def add(
 
 @app.command("ls")
 def list_targets(
-    *, storage: StorageOption = DEFAULT_STORAGE, as_json: JsonOption = False, quiet: QuietOption = False
+    *,
+    storage: StorageOption = DEFAULT_STORAGE,
+    server: ServerOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """List targets: where they are reached, what was measured, drift, and the predictor's error."""
-    require_database(storage)
-    from nas.cli.target_tables import print_targets, target_record
-    from nas.targets.registry import overview
+    from nas.cli.target_tables import print_targets
 
-    with _ledger(storage) as ledger:
-        if quiet:
-            Output(quiet=True).ids([record.name for record in ledger.targets()])
-            return
-        views = overview(ledger)
-    out = Output(as_json=as_json)
+    records = _records_here(storage) if server is None else _records_there(server)
+    out = Output(as_json=as_json, quiet=quiet)
     if as_json:
-        out.json([target_record(view) for view in views])
-    elif views:
-        print_targets(out, views)
+        out.json(records)
+    elif quiet:
+        out.ids(list(dict.fromkeys(record["name"] for record in records)))
+    elif records:
+        print_targets(out, records)
     else:
         note("no target is registered; `nas targets add NAME` registers one")
 
@@ -284,6 +285,22 @@ def calibrate(
             "predictor error": error_text(found.error),
         }
     )
+
+
+def _records_here(storage: str) -> list[dict[str, Any]]:
+    require_database(storage)
+    from nas.cli.target_tables import target_record
+    from nas.targets.registry import overview
+
+    with _ledger(storage) as ledger:
+        return [target_record(view) for view in overview(ledger)]
+
+
+def _records_there(server: str) -> list[dict[str, Any]]:
+    from nas.cli.target_tables import remote_target_records
+
+    with connected(server) as client:
+        return [record for target in client.targets() for record in remote_target_records(target.record)]
 
 
 def _bench_plan(out: Output, path: Path, output: Path, *, device: str | None, threads: int | None) -> None:

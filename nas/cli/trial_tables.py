@@ -13,7 +13,7 @@ from nas.objectives import MEASURED_METRICS
 
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
-    from nas.study import Trial
+    from nas.cli.trial_rows import TrialRow
 
 _ARROWS: Final = {"max": "↑", "min": "↓"}
 _PAIRED: Final = ("latency_ms", "latency_ratio")
@@ -26,7 +26,7 @@ class TrialColumn:
     """A column and how a trial fills it."""
 
     column: Column
-    cell: Callable[[Trial], str]
+    cell: Callable[[TrialRow], str]
 
 
 def print_front(out: Output, snapshot: Snapshot) -> None:
@@ -63,10 +63,10 @@ def _print_recovered(out: Output, snapshot: Snapshot, columns: Sequence[TrialCol
     print_trials(out, snapshot.recovered, columns)
 
 
-def print_trials(out: Output, trials: Sequence[Trial], columns: Sequence[TrialColumn]) -> None:
+def print_trials(out: Output, trials: Sequence[TrialRow], columns: Sequence[TrialColumn]) -> None:
     """One row a trial; those of which there are only estimates are grey."""
     rows = [[column.cell(trial) for column in columns] for trial in trials]
-    paused = {index for index, trial in enumerate(trials) if trial.state.value == PAUSED}
+    paused = {index for index, trial in enumerate(trials) if trial.state == PAUSED}
     out.table([column.column for column in columns], rows, grey=paused)
 
 
@@ -95,18 +95,18 @@ def metric_cell(name: str, metrics: Mapping[str, float]) -> str:
     return figure(name, metrics[name])
 
 
-def state_cell(trial: Trial, *, num_examples: float | None) -> str:
+def state_cell(trial: TrialRow, *, num_examples: float | None) -> str:
     """How a trial ended and why, and which part of the design it is unless the sampler proposed it.
 
     A paused one tells on how many of all `num_examples` its estimates rest, as far as these are known.
     """
     origin = "" if trial.origin == "sampler" else f" ({_part(trial)})"
     reason = f": {trial.reason}" if trial.reason else ""
-    return f"{trial.state.value.lower()}{_progress(trial, num_examples)}{origin}{reason}"
+    return f"{trial.state.lower()}{_progress(trial, num_examples)}{origin}{reason}"
 
 
-def _progress(trial: Trial, num_examples: float | None) -> str:
-    if trial.state.value != PAUSED or _EXAMPLES not in trial.metrics:
+def _progress(trial: TrialRow, num_examples: float | None) -> str:
+    if trial.state != PAUSED or _EXAMPLES not in trial.metrics:
         return ""
     whole = "" if num_examples is None else f" of {num_examples:.0f}"
     return f" at {trial.metrics[_EXAMPLES]:.0f}{whole} examples"
@@ -131,7 +131,7 @@ def _architecture() -> list[TrialColumn]:
 
 
 def _results(snapshot: Snapshot) -> list[TrialColumn]:
-    whole = snapshot.full["num_parameters"]
+    whole = snapshot.full.get("num_parameters", 0.0)
     return [
         *(metric_column(name, snapshot) for name in snapshot.shown_metrics),
         _column("params", lambda t: percent(t.metrics["num_parameters"], whole)),
@@ -139,17 +139,17 @@ def _results(snapshot: Snapshot) -> list[TrialColumn]:
 
 
 def _baseline_column() -> TrialColumn:
-    def cell(trial: Trial) -> str:
+    def cell(trial: TrialRow) -> str:
         return _part(trial) if trial.is_feasible else f"{_part(trial)} †"
 
     return _column("baseline", cell, is_text=True)
 
 
-def _part(trial: Trial) -> str:
+def _part(trial: TrialRow) -> str:
     return trial.origin.rpartition(":")[2].replace("_", " ").removesuffix(" ladder")
 
 
-def _column(title: str, cell: Callable[[Trial], str], *, is_text: bool = False) -> TrialColumn:
+def _column(title: str, cell: Callable[[TrialRow], str], *, is_text: bool = False) -> TrialColumn:
     return TrialColumn(column=Column(title=title, align="left" if is_text else "right"), cell=cell)
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 import pytest
 
-from storage import Ledger
+from storage import Ledger, StudyState
 
 
 @pytest.fixture
@@ -123,3 +124,42 @@ def test_an_unknown_study_exits_with_2_and_names_the_known_ones(command, in_fini
     outcome = command("search", "show", "tinny")
     assert outcome.code == 2
     assert "stored studies: tiny" in outcome.err
+
+
+def test_show_takes_the_number_of_a_job(command, finished, tmp_path, monkeypatch):
+    shutil.copy(finished / "nas.db", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Ledger.open("sqlite:///nas.db") as ledger:
+        job = ledger.create_job("tiny", config={})
+    assert command("search", "show", job.id, "--json").json["study"] == "tiny"
+
+
+def test_a_database_and_a_service_cannot_both_be_asked(command):
+    outcome = command("search", "ls", "--storage", "sqlite:///nas.db", "--server", "http://localhost:1")
+    assert (outcome.code, "give one of the two" in outcome.err) == (2, True)
+
+
+def test_a_database_that_is_named_goes_before_the_service_of_the_environment(
+    command, in_finished, monkeypatch
+):
+    monkeypatch.setenv("NAS_SERVER", "http://localhost:1")
+    assert command("search", "ls", "-q", "--storage", "sqlite:///nas.db").out == "tiny\n"
+
+
+def test_a_service_that_is_not_there_exits_with_5(command, monkeypatch):
+    monkeypatch.setattr("nas.cli.remote._PATIENCE_S", 0.0)
+    outcome = command("search", "ls", "--server", "http://127.0.0.1:9")
+    assert (outcome.code, "cannot be reached" in outcome.err) == (5, True)
+
+
+@pytest.mark.parametrize(("is_held", "state"), [(True, "RUNNING"), (False, "LOST")])
+def test_a_study_whose_driver_died_is_lost(command, finished, tmp_path, monkeypatch, is_held, state):
+    shutil.copy(finished / "nas.db", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Ledger.open("sqlite:///nas.db") as ledger:
+        lease = ledger.acquire("tiny", owner="here:1", seconds=600)
+        ledger.set_study_state(lease, StudyState.RUNNING)
+        if not is_held:
+            ledger.release(lease)
+        assert ledger.held_studies() == (frozenset({lease.study_id}) if is_held else frozenset())
+    assert command("search", "ls", "--json").json[0]["state"] == state
