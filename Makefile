@@ -2,12 +2,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+export NAS_OPENAPI_CLIENT ?= $(abspath $(VENV))/openapi-client
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: quickstart test lint check bench chaos format clean
+.PHONY: quickstart serve test lint check bench chaos load fuzz audit docs format clean
 
 quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, front, exported folder
 	$(BIN)/nas quickstart
+
+serve: $(VENV)/quickstart.stamp  ## REST and the web page, on the database of the quickstart
+	$(BIN)/nas serve
 
 test: $(VENV)/dev.stamp  ## every test
 	$(BIN)/python -m pytest
@@ -26,6 +30,21 @@ bench: $(VENV)/dev.stamp  ## the ratios of docs/benchmarks.md, side by side
 
 chaos: $(VENV)/dev.stamp  ## 300 faults put into running searches; some need PostgreSQL, Linux and root
 	$(BIN)/python -m benchmarks chaos
+
+load: $(VENV)/dev.stamp  ## requests per second of the service beside a running search
+	$(BIN)/python -m benchmarks load
+
+fuzz: $(VENV)/dev.stamp  ## the API, the config and the parsers against a million wrong inputs
+	$(PIP_INSTALL) -e ".[fuzz]"
+	$(BIN)/python -m benchmarks fuzz
+
+audit: $(VENV)/dev.stamp  ## known weaknesses in our code and in what it is built on
+	$(BIN)/bandit -q -c pyproject.toml -r nas search_spaces storage workers
+	$(PIP_INSTALL) pip-audit
+	$(BIN)/pip-audit --skip-editable
+
+docs: $(VENV)/dev.stamp  ## the documentation site, in build/docs; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
