@@ -96,8 +96,11 @@ def _facts(result: QuickstartResult) -> dict[str, str]:
 
 
 def _say_next(result: QuickstartResult) -> None:
+    folder = result.config.parent
+    serve = ["nas", "serve"] if folder == Path("quickstart") else ["nas", "serve", "--folder", str(folder)]
     search = ["nas", "search", "run", str(result.config), "--set", "search.trials=200"]
-    note_commands([shlex.join(["nas", "verify", str(result.exported)]), shlex.join(search)])
+    verify = ["nas", "verify", str(result.exported)]
+    note_commands([shlex.join(words) for words in (serve, verify, search)])
 
 
 def _command_line(options: QuickstartOptions) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nas.cli.options import DEFAULT_STORAGE, STORAGE_VARIABLE
+from nas.cli.options import STORAGE_VARIABLE
 from nas.cli.output import note
 from nas.errors import ConfigError
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 #: The link that `nas serve` prints is good for as long.
 LINK_S: Final = 24 * 3600.0
+QUICKSTART: Final = "quickstart"
 _ACCOUNT: Final = "operator"
+_DATABASE: Final = "nas.db"
 
 
 def serve(
@@ -32,6 +34,15 @@ def serve(
     storage: Annotated[
         str | None,
         typer.Option("--storage", metavar="URL", envvar=STORAGE_VARIABLE, help="Database URL."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help="Of nas.db and artifacts; this one unless given, or that of the quickstart if it is here.",
+            show_default=False,
+        ),
     ] = None,
     artifacts: Annotated[
         Path | None, typer.Option("--artifacts", metavar="DIR", help="Folder of supernets and exports.")
@@ -50,7 +61,7 @@ def serve(
     from nas.study.ledger_errors import translated
     from storage import Ledger
 
-    settings = _settings(config, storage, artifacts)
+    settings = _settings(config, storage, folder, artifacts)
     listening = Listening(
         host=host, port=port, certificate=certificate, key=key, is_behind_tls_proxy=behind_proxy
     )
@@ -59,15 +70,36 @@ def serve(
         _run(Server.of(settings, listening), listening, settings, ledger)
 
 
-def _settings(config: Path | None, storage: str | None, artifacts: Path | None) -> ServiceSettings:
+def _settings(
+    config: Path | None, storage: str | None, folder: Path | None, artifacts: Path | None
+) -> ServiceSettings:
+    """Settings of a file and of options, which go before it.
+
+    Raises:
+        ConfigError: something is not allowed.
+    """
     from nas.service.settings import load_settings
 
+    if folder is None and config is None and storage is None:
+        folder = _usual_folder()
     given: dict[str, Any] = {}
-    if storage is not None or config is None:
-        given["url"] = storage or DEFAULT_STORAGE
+    if storage is not None:
+        given["url"] = storage
+    elif folder is not None:
+        given["url"] = f"sqlite:///{folder / _DATABASE}"
     if artifacts is not None:
-        given["artifacts"] = str(artifacts)
-    return load_settings(config, **({"storage": given} if given else {}))
+        given["artifacts"] = str(artifacts.absolute())
+    changes: dict[str, Any] = {"storage": given} if given else {}
+    return load_settings(config, **changes, **({} if folder is None else {"folder": str(folder)}))
+
+
+def _usual_folder() -> Path | None:
+    """The quickstart's folder, where there is one and no database here."""
+    folder = Path(QUICKSTART)
+    if Path(_DATABASE).exists() or not (folder / _DATABASE).exists():
+        return None
+    note(f"there is no {_DATABASE} here; serving that of the folder {folder}")
+    return folder
 
 
 def _run(server: Server, listening: Listening, settings: ServiceSettings, ledger: Ledger) -> None:

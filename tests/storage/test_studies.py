@@ -65,7 +65,7 @@ def test_studies_are_listed_in_the_order_of_their_creation(ledger: Ledger) -> No
         {"spec": {"a": float("nan")}},
         {"spec": {"a": "nul \0"}},
         {"spec": {"a": "half \udc00 pair"}},
-        {"spec": {"a": object()}},
+        {"spec": {"a": 1j}},
         {"fingerprint": {"a": "\0"}},
         {"seed": -1},
         {"seed": 2**63},

@@ -109,7 +109,7 @@ def test_a_refused_batch_leaves_nothing_behind(ledger: Ledger, lease: Lease, pro
         {"metrics": {"accuracy": 1.0}},
         {"costs": {"macs": float("inf")}},
         {"parameters": {"a": float("nan")}},
-        {"sampler_attributes": {"a": object()}},
+        {"sampler_attributes": {"a": 1j}},
         {"config": {"a": "\0"}},
         {"origin": "\ud800"},
     ],

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from nas.report.thinning import thinned
-from nas.study.report.importances import LEAST_TRIALS, MOST_TRIALS, dimension_importances, points_of_space
+from nas.study.report.importances import LEAST_TRIALS, dimension_importances, points_of_space
 
 if TYPE_CHECKING:
     from nas.service.views.view import StudyView
 
+#: Trials that shares are computed from: a request must not wait for a forest of more.
+MOST_TRIALS: Final = 500
 #: A study that grew by less keeps the shares that it has.
 _GROWTH: Final = 1.1
-
 
 #: By objective, the shares of the dimensions with more than one choice, the largest first; empty with fewer
 #: than `LEAST_TRIALS`, and empty for an objective whose values are all equal.
