@@ -13,8 +13,9 @@ quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, f
 serve: $(VENV)/quickstart.stamp  ## REST and the web page, on the database of the quickstart
 	$(BIN)/nas serve
 
-test: $(VENV)/dev.stamp  ## every test
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp  ## every test: the quick ones a process a core, then those that need the machine for themselves
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -23,7 +24,7 @@ lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 check: lint  ## the same, and the fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 bench: $(VENV)/dev.stamp  ## the ratios of docs/benchmarks.md, side by side
 	$(BIN)/python -m benchmarks
