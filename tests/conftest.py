@@ -23,6 +23,11 @@ settings.register_profile("nas", deadline=None, max_examples=40, derandomize=Tru
 settings.load_profile("nas")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: Playwright leaves its event loop running in the thread of all tests."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def subnets() -> Callable[[ModelShape], st.SearchStrategy[SubnetConfig]]:
     """Strategy of sub-networks of a model: any index sets, removed sub-layers and dropped blocks too."""
