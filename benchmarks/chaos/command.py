@@ -44,6 +44,7 @@ FAULTS: Final = (
     Fault(1, "worker killed", "workers_die:workers_killed"),
     Fault(2, "driver killed", "drivers_die:drivers_killed"),
     Fault(3, "supervisor of a job killed", "jobs_die:supervisors_killed"),
+    Fault(3, "service killed before it answers", "services_die:services_killed"),
     Fault(4, "PostgreSQL killed", "storage_fails:server_killed"),
     Fault(5, "acknowledgement of a COMMIT lost", "storage_fails:acknowledgements_lost"),
     Fault(6, "node lost", "workers_die:node_killed"),

@@ -51,8 +51,7 @@ class Place:
         port = self.folder / f"port-{time.monotonic_ns()}"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "DIES": dies}
         words = [
-            sys.executable,
-            str(Path(__file__).with_name("failing_service.py")),
+            *(sys.executable, "-m", "benchmarks.chaos.dying_service"),
             str(self.folder / "settings.json"),
             str(port),
         ]

@@ -1,4 +1,4 @@
-"""A service that is killed where the environment says: for tests, run as a program.
+"""`python -m benchmarks.chaos.dying_service SETTINGS PORT`: a service killed where the environment says.
 
 Arguments: a file with the settings as JSON, and a file that the port is written to. With DIES=after-commit it
 kills itself when a submission is in the database and nobody was answered yet.
