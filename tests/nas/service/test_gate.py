@@ -119,3 +119,17 @@ def test_the_description_is_for_readers(api: Callable[..., Any]) -> None:
     document = api().get("/api/v1/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert "/api/v1/studies" in document["paths"]
+
+
+def test_sessions_that_are_over_are_forgotten_at_the_start(service_settings: Any) -> None:
+    from nas.service.application import create_app
+    from nas.service.authentication import issue_token
+    from storage import Ledger
+
+    with Ledger.open(service_settings.storage.url) as ledger:
+        kept = issue_token(ledger, "alice", ["read"], lifetime_s=1e-6)
+        issue_token(ledger, "alice", ["read"], kind="session", label=kept.split("_")[1], lifetime_s=1e-6)
+        while any(token.is_valid for token in ledger.tokens()):
+            pass  # until the database's clock, which may count milliseconds, goes on
+        with TestClient(create_app(service_settings)):
+            assert [token.kind for token in ledger.tokens()] == ["token"]
