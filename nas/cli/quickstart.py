@@ -96,8 +96,7 @@ def _facts(result: QuickstartResult) -> dict[str, str]:
 
 
 def _say_next(result: QuickstartResult) -> None:
-    folder = result.config.parent
-    serve = ["nas", "serve"] if folder == Path("quickstart") else ["nas", "serve", "--folder", str(folder)]
+    serve = ["nas", "serve", "--folder", str(result.config.parent)]
     search = ["nas", "search", "run", str(result.config), "--set", "search.trials=200"]
     verify = ["nas", "verify", str(result.exported)]
     note_commands([shlex.join(words) for words in (serve, verify, search)])
