@@ -108,27 +108,21 @@ def _run(server: Server, listening: Listening, settings: ServiceSettings, ledger
     Raises:
         ConfigError: the address is taken or not of this machine.
     """
-    import asyncio
-
     from nas.config.models import mask_password
     from nas.service.logging import configure_logging
 
     configure_logging()
     link = _Link(ledger) if listening.is_loopback else None
 
-    async def run() -> None:
-        task = asyncio.create_task(server.serve())
-        while not server.started and not task.done():
-            await asyncio.sleep(0.02)
-        if server.started:
-            address = listening.address.removesuffix(f":{listening.port}") + f":{server.port}"
-            note(f"serving {mask_password(settings.storage.url)} at {address}")
-            if link is not None:
-                typer.echo(f"{address}/#token={link.token}")
-        await task
+    def say() -> None:
+        address = listening.address.removesuffix(f":{listening.port}") + f":{server.port}"
+        note(f"serving {mask_password(settings.storage.url)} at {address}")
+        if link is not None:
+            typer.echo(f"{address}/#token={link.token}")
 
+    server.on_listening = say
     try:
-        asyncio.run(run())
+        server.run()
     except SystemExit as error:  # so uvicorn ends when it cannot listen, having logged why
         raise ConfigError(f"cannot listen on {listening.host} port {listening.port}; is it taken?") from error
     finally:

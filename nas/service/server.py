@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +80,19 @@ def check_listening(listening: Listening, ledger: Ledger) -> None:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that can be run in a thread, and says when it listens."""
+    """A uvicorn server that can be run in a thread, and says when it listens.
+
+    Attributes:
+        on_listening: called once, as soon as it does.
+    """
+
+    on_listening: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self.on_listening()
 
     @classmethod
     def of(cls, settings: ServiceSettings, listening: Listening) -> Server:
