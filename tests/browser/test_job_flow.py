@@ -68,11 +68,22 @@ def test_a_job_waits_is_extended_and_stopped(signed_in: Any, served: Any) -> Non
     page = signed_in
     page.goto(f"{served.url}/jobs/{job.id}")
     page.get_by_label("Trials in all").fill("25")
+    _wait_until_read_anew(page)  # which a page does by itself while a reader types
+    expect(page.get_by_label("Trials in all")).to_be_focused()
     page.get_by_role("button", name="Change").click()
     page.get_by_text("of 25 evaluated").wait_for()
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop").hover()
+    page.mouse.down()
+    with page.expect_response(re.compile("/standing")):  # which must not take the button from under the press
+        pass
+    page.mouse.up()
     expect(page.locator("#job .badge")).to_have_text("cancelled")
     assert served.ledger.job(job.id).state is JobState.CANCELLED
+
+
+def _wait_until_read_anew(page: Any) -> None:
+    page.locator("#job").evaluate("job => job.classList.add('before')")
+    page.locator("#job:not(.before)").wait_for()
 
 
 def test_a_config_that_is_not_allowed_is_explained(signed_in: Any, served: Any, console: Any) -> None:

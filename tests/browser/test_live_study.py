@@ -12,7 +12,7 @@ from storage import Proposal, StudyState
 pytestmark = pytest.mark.slow
 
 
-def test_results_appear_on_the_open_page_and_budgets_stay_as_they_were_set(
+def test_results_appear_on_the_open_page_and_what_was_set_in_it_stays(
     signed_in: Any, served: Any
 ) -> None:
     ledger = served.ledger
@@ -27,9 +27,12 @@ def test_results_appear_on_the_open_page_and_budgets_stay_as_they_were_set(
     expect(page.locator("#pareto .m")).to_have_count(1)
     page.get_by_label("Parameters, at most", exact=True).fill("1000000")
     page.wait_for_url("**max.num_parameters=1000000**")
+    page.get_by_label("Compare trial 0", exact=True).check()
     _finish(ledger, lease, 1, trials[1])
     expect(page.locator("#pareto .m")).to_have_count(2)
     expect(page.get_by_label("Parameters, at most", exact=True)).to_have_value("1000000")
+    expect(page.get_by_label("Compare trial 1", exact=True)).not_to_be_checked()
+    expect(page.get_by_label("Compare trial 0", exact=True)).to_be_checked()
     expect(page.locator("#status")).to_contain_text("2 of 2 proposed trials evaluated")
 
 

@@ -1,4 +1,4 @@
-// What every page shares: forms become JSON requests, problems are shown, live parts are refreshed.
+// What every page shares: forms become JSON requests, problems are shown, live parts are read anew.
 "use strict";
 
 const nas = (() => {
@@ -108,6 +108,26 @@ const nas = (() => {
     });
   }
 
+  // What a reader typed, ticked or opened stays so when the part around it is read anew; things are known by their id.
+  let kept = [];
+
+  function keep() {
+    kept = [];
+    document.querySelectorAll("main :is(input, textarea, details)[id]").forEach((one) => {
+      if (one.matches("details")) kept.push([one.id, "open", one.open]);
+      else if (one.type === "checkbox") { if (one.checked !== one.defaultChecked) kept.push([one.id, "checked", one.checked]); }
+      else if (one.value !== one.defaultValue) kept.push([one.id, "value", one.value]);
+    });
+  }
+
+  function giveBack() {
+    kept.forEach(([id, name, value]) => {
+      const one = byId(id);
+      if (one && one[name] !== value) one[name] = value;
+    });
+    kept = [];
+  }
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.send) { event.preventDefault(); submit(form); }
@@ -124,7 +144,14 @@ const nas = (() => {
     const problem = problemOf(status, responseText);
     showProblem(problem.title, problem.detail);
   });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const {target, requestConfig} = event.detail;
+    const isUnasked = requestConfig.triggeringEvent?.type === "refresh";
+    if (isUnasked && target.matches(":active")) event.detail.shouldSwap = false;  // a press is under way in it
+    else keep();
+  });
   document.addEventListener("htmx:afterSwap", () => {
+    giveBack();
     document.querySelectorAll("form[data-send]:not([data-key])").forEach(prepare);
     const teller = document.querySelector("[data-announce]");
     if (teller) say(teller.dataset.announce);

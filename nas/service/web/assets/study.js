@@ -101,13 +101,7 @@
   document.addEventListener("focusin", read);
   document.addEventListener("mouseover", read);
 
-  // What was ticked for comparison stays ticked when the table is read anew.
-  let ticked = new Set();
-  document.addEventListener("htmx:beforeSwap", () => {
-    ticked = new Set([...document.querySelectorAll("input[name='trial']:checked")].map((box) => box.value));
-  });
   document.addEventListener("htmx:afterSettle", () => {
-    document.querySelectorAll("input[name='trial']").forEach((box) => { box.checked ||= ticked.has(box.value); });
     oneStop();
     fade();
   });
