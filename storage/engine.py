@@ -91,7 +91,6 @@ def _postgresql_engine(url: URL) -> Engine:
     asked_for = {name: value for name, value in connect_args.items() if name not in url.query}
     return _engine(
         url.difference_update_query(["options"]),
-        pool_pre_ping=True,
         connect_args=asked_for | {"options": f"{_POSTGRES_SETTINGS} {options}".strip()},
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, insert, select
 
 from .columns import database_clock
 from .records import EventRecord
@@ -82,10 +82,25 @@ def read_events(
     return [EventRecord(**row) for row in connection.execute(query).mappings()]
 
 
+def read_newest_events(
+    connection: Connection, study_id: int, *, limit: int, kinds: Collection[str] | None = None
+) -> list[EventRecord]:
+    """The last lines of a study, oldest first; of every kind unless kinds are given."""
+    query = select(event).where(event.c.study_id == study_id).order_by(event.c.id.desc()).limit(limit)
+    if kinds is not None:
+        query = query.where(event.c.kind.in_(sorted(kinds)))
+    return [EventRecord(**row) for row in connection.execute(query).mappings()][::-1]
+
+
 def last_event_id(connection: Connection, study_id: int) -> int:
     """Id of the newest line of a study; 0 without one."""
-    query = select(event.c.id).where(event.c.study_id == study_id).order_by(event.c.id.desc()).limit(1)
-    return int(connection.execute(query).scalar_one_or_none() or 0)
+    return int(connection.execute(select(newest_event(study_id))).scalar_one() or 0)
+
+
+def newest_event(study_id: int | ColumnElement[int]) -> ScalarSelect[int]:
+    """Id of the newest line of a study as part of another query; null without one."""
+    of_study = select(event.c.id).where(event.c.study_id == study_id)
+    return of_study.order_by(event.c.id.desc()).limit(1).scalar_subquery()
 
 
 def _row(study_id: int | None, kind: str, payload: Mapping[str, Any], job_id: int | None) -> dict[str, Any]:

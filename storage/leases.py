@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, type_coerce
+from sqlalchemy import Connection, Row, and_, bindparam, select, type_coerce
 
 from .columns import UtcSeconds, database_clock
 from .errors import FencedError, LeaseHeldError, UnknownStudyError
@@ -13,6 +13,9 @@ from .events import EventKind, add_event
 from .holding import release_hold, renew_hold, take
 from .records import Lease
 from .tables import study
+
+IS_HELD = and_(study.c.owner.is_not(None), study.c.lease_until_s > database_clock())
+"""Whether the lease of a study is not over, by the clock of the database."""
 
 _LOCKED_COLUMNS = (
     study.c.epoch,
@@ -23,12 +26,6 @@ _LOCKED_COLUMNS = (
 # BEGIN IMMEDIATE has locked the file.
 _LOCK_STUDY = select(*_LOCKED_COLUMNS).where(study.c.id == bindparam("at_study")).with_for_update()
 _LOCK_NAMED = select(study.c.id).where(study.c.name == bindparam("at_name")).with_for_update()
-
-
-def read_held(connection: Connection) -> frozenset[int]:
-    """Ids of the studies whose lease is not over."""
-    held = select(study.c.id).where(study.c.owner.is_not(None), study.c.lease_until_s > database_clock())
-    return frozenset(connection.execute(held).scalars())
 
 
 def lock_study(connection: Connection, study_id: int) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -22,6 +22,7 @@ from .records import (
     RecoveryRecord,
     StudyRecord,
     StudyState,
+    StudyStatus,
     TargetRecord,
     TrialRecord,
 )
@@ -118,9 +119,13 @@ class Ledger(JobLedger, TrialLedger, MeasurementLedger, AccountLedger):
         """Studies of an account, or with None those of no account, oldest first."""
         return self._database.read(lambda connection: studies.read_studies(connection, account))
 
-    def held_studies(self) -> frozenset[int]:
-        """Ids of the studies that a driver holds now, by the clock of the database."""
-        return self._database.read(leases.read_held)
+    def study_status(self, name: str) -> StudyStatus:
+        """How the study of that name stands; cheap. Raises UnknownStudyError without one."""
+        return self._database.read(lambda connection: studies.read_status(connection, name))
+
+    def study_statuses(self, account: str | AllAccounts | None = ALL) -> list[StudyStatus]:
+        """How studies stand, as `studies` orders them; cheap."""
+        return self._database.read(lambda connection: studies.read_statuses(connection, account))
 
     def delete_study(self, name: str) -> None:
         """Deletes a study, its trials and events; raises LeaseHeldError while a driver holds it."""
@@ -334,6 +339,14 @@ class Ledger(JobLedger, TrialLedger, MeasurementLedger, AccountLedger):
         """Lines with an id above `after`, oldest first; of all studies, or kinds, where that is None."""
         return self._database.read(
             lambda connection: events.read_events(connection, study_id, after=after, limit=limit, kind=kind)
+        )
+
+    def newest_events(
+        self, study_id: int, *, limit: int, kinds: Collection[str] | None = None
+    ) -> list[EventRecord]:
+        """The last lines of a study's log, oldest first; of every kind unless kinds are given."""
+        return self._database.read(
+            lambda connection: events.read_newest_events(connection, study_id, limit=limit, kinds=kinds)
         )
 
     def last_event_id(self, study_id: int) -> int:

@@ -73,6 +73,27 @@ class StudyRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StudyStatus:
+    """How a study stands, without what defines it: cheap to read, for those who read it often.
+
+    Attributes:
+        num_trials: that were proposed.
+        is_held: whether a driver holds it now, by the clock of the database.
+        last_event: id of its newest event; 0 without one.
+    """
+
+    id: int
+    name: str
+    state: StudyState
+    reason: str | None
+    account: str | None
+    created_at: datetime
+    num_trials: int
+    is_held: bool
+    last_event: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
     """A sub-network to be evaluated, or one that is final at once: INFEASIBLE or DUPLICATE.
 

@@ -6,23 +6,35 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .account_records import ALL, AllAccounts
 from .columns import database_clock
 from .errors import StudyExistsError
-from .events import EventKind, add_event, add_numbered_event
+from .events import EventKind, add_event, add_numbered_event, newest_event
 from .failures import is_duplicate
 from .job_records import SEARCH_KIND
-from .leases import check_free, fence, lock_study, unknown_study
-from .records import Lease, StudyRecord, StudyState
+from .leases import IS_HELD, check_free, fence, lock_study, unknown_study
+from .records import Lease, StudyRecord, StudyState, StudyStatus
 from .tables import job, sampler_state, study
 from .values import json_sha256, storable_message
 
 _SEED_LIMIT = 2**63
 _JOINED = "sampler_state"
 _COLUMNS = tuple(study.c[field.name] for field in dataclasses.fields(StudyRecord) if field.name != _JOINED)
+_STATUS = select(
+    study.c.id,
+    study.c.name,
+    study.c.state,
+    study.c.reason,
+    study.c.account,
+    study.c.created_at,
+    study.c.next_number.label("num_trials"),
+    IS_HELD.label("is_held"),
+    newest_event(study.c.id).label("last_event"),
+)
+_STATUS_NAMED = _STATUS.where(study.c.name == bindparam("at_name"))
 
 
 def create_study(
@@ -73,10 +85,26 @@ def read_study(connection: Connection, name: str) -> StudyRecord:
 
 def read_studies(connection: Connection, account: str | AllAccounts | None) -> list[StudyRecord]:
     """Studies of an account, or with None those of no account, oldest first."""
-    query = _query().order_by(study.c.id)
-    if account is not ALL:
-        query = query.where(study.c.account.is_not_distinct_from(account))
+    query = _of_account(_query(), account)
     return [_record(row) for row in connection.execute(query)]
+
+
+def read_status(connection: Connection, name: str) -> StudyStatus:
+    """How the study of that name stands.
+
+    Raises:
+        UnknownStudyError: there is none.
+    """
+    row = connection.execute(_STATUS_NAMED, {"at_name": name}).one_or_none()
+    if row is None:
+        raise unknown_study(connection, name)
+    return _status(row)
+
+
+def read_statuses(connection: Connection, account: str | AllAccounts | None) -> list[StudyStatus]:
+    """How studies of an account stand, or with None those of no account, oldest first."""
+    query = _of_account(_STATUS, account)
+    return [_status(row) for row in connection.execute(query)]
 
 
 def delete_study(connection: Connection, name: str) -> None:
@@ -132,6 +160,11 @@ def _account_of_job(connection: Connection, name: str) -> str | None:
     return connection.execute(newest.with_for_update()).scalar_one_or_none()
 
 
+def _of_account(query: Select[Any], account: str | AllAccounts | None) -> Select[Any]:
+    ordered = query.order_by(study.c.id)
+    return ordered if account is ALL else ordered.where(study.c.account.is_not_distinct_from(account))
+
+
 def _query() -> Select[Any]:
     joined = study.outerjoin(sampler_state, sampler_state.c.study_id == study.c.id)
     return select(*_COLUMNS, sampler_state.c.state.label(_JOINED)).select_from(joined)
@@ -142,3 +175,11 @@ def _record(row: Row[Any]) -> StudyRecord:
     values["state"] = StudyState(values["state"])
     values[_JOINED] = values[_JOINED] or {}
     return StudyRecord(**values)
+
+
+def _status(row: Row[Any]) -> StudyStatus:
+    values = dict(row._mapping)
+    values["state"] = StudyState(values["state"])
+    values["is_held"] = bool(values["is_held"])
+    values["last_event"] = values["last_event"] or 0
+    return StudyStatus(**values)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import ConfigError
+from nas.jobs.job_status import is_live
+from nas.jobs.kinds import SEARCH
 from nas.study.ledger_errors import translated
-from storage import Ledger, TrialState
+from storage import Ledger
 
 if TYPE_CHECKING:
     from nas.study import Study
@@ -21,7 +23,7 @@ class StudySummary:
 
     Attributes:
         num_done: sub-networks evaluated, those that were paused included.
-        is_held: whether a driver holds it now; one that runs and is not held has lost its driver.
+        is_live: whether it runs or is about to; one in state RUNNING that is not live has lost its driver.
     """
 
     name: str
@@ -30,24 +32,28 @@ class StudySummary:
     num_trials: int
     objectives: tuple[str, ...]
     created_at: datetime
-    is_held: bool
+    is_live: bool
 
 
 def list_studies(url: str) -> list[StudySummary]:
     """All studies of a database, oldest first."""
     with translated(), Ledger.open(url) as ledger:
-        held = ledger.held_studies()
+        records = ledger.studies()
+        num_done = ledger.count_evaluated([record.name for record in records])
+        statuses = {status.id: status for status in ledger.study_statuses()}
+        newest = {job.study: job for job in ledger.jobs(kind=SEARCH)}
         return [
             StudySummary(
                 name=record.name,
-                state=record.state.value,
-                num_done=len(ledger.trials(record.id, states=[TrialState.DONE, TrialState.PAUSED])),
-                num_trials=len(ledger.trials(record.id)),
+                state=statuses[record.id].state.value,
+                num_done=num_done.get(record.name, 0),
+                num_trials=statuses[record.id].num_trials,
                 objectives=tuple(record.spec["objectives"]),
                 created_at=record.created_at,
-                is_held=record.id in held,
+                is_live=is_live(statuses[record.id], newest.get(record.name)),
             )
-            for record in ledger.studies()
+            for record in records
+            if record.id in statuses  # it may have been deleted meanwhile
         ]
 
 

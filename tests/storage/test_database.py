@@ -130,12 +130,12 @@ class TestPostgreSQL:
         yield engine
         engine.dispose()
 
-    def test_a_connection_that_broke_while_idle_is_not_noticed(self, engine: Engine) -> None:
-        ledger = Ledger(Database(engine, retry_delays_s=()))
-        ledger.studies()
-        with engine.connect() as connection:
-            process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        kill(engine, process)
+    def test_connections_that_broke_while_idle_cost_one_more_try(self, engine: Engine) -> None:
+        ledger = Ledger(Database(engine, retry_delays_s=(0.0,)))
+        with engine.connect() as first, engine.connect() as second:
+            idle = [one.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for one in (first, second)]
+        for process in idle:
+            kill(engine, process)
         assert len(ledger.studies()) == 1
 
     def test_a_connection_that_breaks_before_commit_is_tried_again(self, engine: Engine) -> None:
