@@ -73,7 +73,7 @@ def _checks(response: Response) -> list[CheckFunction]:
 
 
 def _of_scope(service: AbusedService, scope: str, cases: int) -> Outcome:
-    schema = schemathesis.openapi.from_dict(dict(service.openapi))
+    schema = schemathesis.openapi.from_dict(service.app.openapi())
     schema.config.generation.with_security_parameters = False  # the tokens are ours
     watch = _Watch(service, scope)
     began = time.monotonic()

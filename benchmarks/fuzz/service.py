@@ -11,7 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
+
+from fastapi import FastAPI
 
 import nas.service.dispatcher as dispatching
 from benchmarks.filled_study import filled_study
@@ -98,10 +100,9 @@ class AbusedService:
         return f"http://127.0.0.1:{self._server.port}"
 
     @property
-    def openapi(self) -> dict[str, object]:
-        """Its description of itself."""
-        document: dict[str, object] = self._server.config.app.openapi()  # type: ignore[union-attr]
-        return document
+    def app(self) -> FastAPI:
+        """The application that answers."""
+        return cast("FastAPI", self._server.config.app)
 
     def headers(self, scope: str) -> dict[str, str]:
         """Of a request with the token of a scope."""

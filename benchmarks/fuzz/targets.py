@@ -17,7 +17,7 @@ from nas.service.authentication import bearer_of
 from nas.service.gate import session_of
 from nas.service.limits import check_json
 from nas.service.observability import request_id_of
-from nas.service.paging import page_offset, page_token
+from nas.service.paging import position_of, token_of
 from nas.service.problems import ProblemError
 from nas.service.settings import ServiceSettings
 from nas.service.submission import search_config, yaml_document
@@ -79,9 +79,9 @@ def page_token_text(data: bytes) -> None:
     """A page's token is refused, or is one that we made."""
     query = {"study": "fuzz.filled", "where": []}
     with suppress(ConfigError):
-        offset = page_offset(data.decode("utf-8", "replace"), query)
-        if page_offset(page_token(offset, query), query) != offset:
-            raise AssertionError(f"{data!r} gave {offset}")
+        last = position_of(data.decode("utf-8", "replace"), query)
+        if position_of(token_of(last, query), query) != last:
+            raise AssertionError(f"{data!r} gave {last}")
 
 
 def submission(settings: ServiceSettings, data: bytes) -> None:

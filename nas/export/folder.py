@@ -28,6 +28,7 @@ from nas.export.pictures import picture_names, write_pictures
 from nas.export.record import RECORD, build_record, write_record
 from nas.export.reference import Reference, reference_of
 from nas.export.runtimes import runtimes_of, write_runtime
+from nas.export.size_limit import SizeLimit
 from nas.export.source_files import copy_processor_files
 from nas.supernet import Supernet
 from nas.supernet.checkpoint import new_folder, recover
@@ -82,6 +83,7 @@ def export_subnet(
     formats: Sequence[str] = ("hf",),
     weights: Mapping[str, torch.Tensor] | None = None,
     max_shard_size: str = MAX_SHARD_SIZE,
+    max_bytes: int | None = None,
     sample_inputs: Mapping[str, torch.Tensor] | None = None,
     front: str | None = None,
     check_budget: BudgetCheck | None = None,
@@ -101,6 +103,7 @@ def export_subnet(
         formats: `onnx` and `openvino` besides `hf`, which is always written.
         weights: of its own in place of slices, by the full model's names: compensated or recovered ones.
         max_shard_size: weights above it are split over several files.
+        max_bytes: what the folder may take at most.
         sample_inputs: a batch to compare on, stored in the folder; random ones unless given.
         front: SVG of the front that the sub-network was chosen from, for the model card.
         check_budget: measures the finished folder against the budgets.
@@ -108,7 +111,8 @@ def export_subnet(
 
     Raises:
         ConfigError: the folder exists (with `overwrite`, as something else than an export), facts, formats or
-            inputs are not allowed, a weight does not fit, or a format's packages are missing.
+            inputs are not allowed, a weight does not fit, a format's packages are missing, or the folder
+            became larger than `max_bytes`.
         SpaceError: units that the model does not have.
         UnsupportedModelError: no modelling file can be written for the architecture.
         ExportVerificationError: the reloaded folder differs, cannot be converted, or breaks a budget.
@@ -122,12 +126,15 @@ def export_subnet(
     record = build_record(supernet, config, facts, runtimes, pictures=picture_names(front))
     model = supernet.extract(config, weights)
     reference = reference_of(supernet, config, sample_inputs, weights)
-    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    size = _weight_bytes(model)
     with new_folder(path, needed_bytes=size * (1 + len(runtimes)), marker=RECORD) as temporary:
+        limit = SizeLimit(folder=temporary, max_bytes=max_bytes)
+        limit.check(coming_bytes=size)
         _write_model(temporary, model, supernet, config, max_shard_size)
-        _write_runtimes(temporary, model, runtimes)
+        _write_runtimes(temporary, model, runtimes, limit)
         write_pictures(temporary, supernet.shape, config, record, front)
         _write_facts(temporary, supernet, config, record, reference)
+        limit.check()
         expected = _expected(record, reference, runtimes)
         proof = prove(temporary, expected, is_custom=record["portability"] == "custom-code")
         _check_budget(temporary, check_budget)
@@ -164,6 +171,10 @@ def _refuse_existing(path: Path) -> None:
         raise ConfigError(f"{path} exists already; choose another folder, or allow overwriting")
 
 
+def _weight_bytes(model: PreTrainedModel) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+
+
 def _write_model(
     folder: Path, model: PreTrainedModel, supernet: Supernet, config: SubnetConfig, max_shard_size: str
 ) -> None:
@@ -183,12 +194,15 @@ def _write_model(
         (folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _write_runtimes(folder: Path, model: PreTrainedModel, runtimes: Sequence[Runtime]) -> None:
+def _write_runtimes(
+    folder: Path, model: PreTrainedModel, runtimes: Sequence[Runtime], limit: SizeLimit
+) -> None:
     """Convert the model, which is not needed any more, in float32 on the processor."""
     if runtimes:
         plain: Any = model
         plain = plain.to(device="cpu", dtype=torch.float32).eval()
         for runtime in runtimes:
+            limit.check(coming_bytes=_weight_bytes(plain))
             write_runtime(plain, runtime, folder)
 
 

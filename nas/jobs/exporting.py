@@ -33,6 +33,7 @@ class ExportRequest:
         trial: number; None for the best within `where`.
         where: budgets besides the study's own, such as `latency_ms <= 8`.
         formats: besides `hf`; None for those of the study's config.
+        max_bytes: what the export may take at most; None for no limit.
         artifacts: folder that holds the study's supernet, and gets the export.
         folder: working directory of the job.
     """
@@ -42,6 +43,7 @@ class ExportRequest:
     where: tuple[str, ...] = ()
     formats: tuple[str, ...] | None = None
     weights: WeightSource = "auto"
+    max_bytes: int | None = None
     artifacts: str = "artifacts"
     folder: str = "."
 
@@ -88,7 +90,8 @@ def run_export(ledger: Ledger, job: JobRecord, url: str, control: Control | None
     """Export as a job asks for, in its working directory, and note the files in the database.
 
     Raises:
-        ConfigError: the study has no supernet here, or the trial or a format is not allowed.
+        ConfigError: the study has no supernet here, the trial or a format is not allowed, or the export is
+            larger than it may be.
         InfeasibleError: no trial is within the budgets.
         ExportVerificationError: the folder is not equal to the trial, or breaks a budget.
         HaltedError: that was asked for.
@@ -119,6 +122,7 @@ def _exported(study: Study, request: ExportRequest, folder: Path) -> ExportRepor
         where=request.where,
         weights=request.weights,
         formats=_formats(study.config, request),
+        max_bytes=request.max_bytes,
         overwrite=True,
     )
     return report

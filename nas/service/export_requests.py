@@ -14,7 +14,7 @@ from nas.service.context import Service
 from nas.service.downloads import flat_name
 from nas.service.redaction import redacted
 from nas.service.schemas.exports import Export, ExportSubmission, FileOfExport
-from storage import JobRecord, JobState, StudyRecord, Submission, TrialState
+from storage import JobRecord, JobState, StudyStatus, Submission, TrialState
 
 ADDRESS: Final = "/api/v1/exports"
 #: Of a weight in float32, which other formats are converted from.
@@ -34,13 +34,14 @@ def accept_export(
     """
     study = service.study(identity, body.study)
     trial, where = _chosen(service, study, body), tuple(body.where or ())
-    _check_size(service, study, trial, len(body.formats or ()) + 1)
+    _check_size(service, study, trial, len({"hf", *(body.formats or ())}))
     config = ExportRequest(
         study=study.name,
         trial=trial,
         where=where,
         formats=None if body.formats is None else tuple(body.formats),
         weights=body.weights,
+        max_bytes=service.settings.limits.export_bytes,
         artifacts=str(service.settings.artifacts.absolute()),
         folder=str(service.settings.working_folder),
     )
@@ -83,7 +84,7 @@ def export_answer(service: Service, record: JobRecord) -> Export:
     )
 
 
-def _chosen(service: Service, study: StudyRecord, body: ExportSubmission) -> int:
+def _chosen(service: Service, study: StudyStatus, body: ExportSubmission) -> int:
     """The trial that is asked for, or the best within the budgets."""
     view = service.views.view(study)
     if body.trial is None:
@@ -99,7 +100,7 @@ def _chosen(service: Service, study: StudyRecord, body: ExportSubmission) -> int
     return body.trial
 
 
-def _check_size(service: Service, study: StudyRecord, trial: int, num_formats: int) -> None:
+def _check_size(service: Service, study: StudyStatus, trial: int, num_formats: int) -> None:
     """Refuse what would surely be larger than an export may be; each format holds all weights."""
     costs = service.views.view(study).trial(trial).metrics
     size = costs.get("num_parameters", 0) * _BYTES * num_formats

@@ -36,6 +36,7 @@ def export_trial(
     weights: WeightSource = "auto",
     formats: Sequence[str] = ("hf",),
     max_shard_size: str = MAX_SHARD_SIZE,
+    max_bytes: int | None = None,
     overwrite: bool = False,
 ) -> ExportReport:
     """Export a trial's sub-network with everything its study knows of it.
@@ -53,11 +54,12 @@ def export_trial(
             recovered ones if there are any.
         formats: `onnx` and `openvino` besides `hf`, which is always written.
         max_shard_size: weights above it are split over several files.
+        max_bytes: what the folder may take at most.
         overwrite: replace an earlier export.
 
     Raises:
-        ConfigError: the study has no supernet, the trial was not evaluated or not recovered, or a format is
-            unknown or lacks its packages.
+        ConfigError: the study has no supernet, the trial was not evaluated or not recovered, a format is
+            unknown or lacks its packages, or the folder became larger than `max_bytes`.
         ExportVerificationError: the folder is not equal, or a budget does not hold; nothing is left behind.
         StorageError: the file of recovered weights is missing or damaged.
     """
@@ -82,6 +84,7 @@ def export_trial(
         formats=formats,
         weights=own,
         max_shard_size=max_shard_size,
+        max_bytes=max_bytes,
         front=_front(study, trial, constraints),
         check_budget=lambda _: _broken_latency(constraints, study, measured),
         overwrite=overwrite,

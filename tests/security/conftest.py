@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -89,20 +90,12 @@ def tiny_study(
 
 
 @pytest.fixture(scope="session")
-def service_settings(tiny_files: Path, tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def service_settings(
+    settings_in: Callable[..., Any], tiny_study: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """Settings of a service where alice has a study, a search and an export, all of them over."""
-    from nas.service.settings import load_settings
-
-    folder = tmp_path_factory.mktemp("service") / "folder"
-    shutil.copytree(tiny_study, folder)
-    settings = load_settings(
-        storage={"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": "artifacts"},
-        folder=str(folder),
-        workers={"kind": "serial"},
-        models={"tiny-bert": {"path": str(tiny_files / "model")}},
-        data={f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in ("train", "validation")},
-        limits={"failed_logins_per_minute": 100_000},
-    )
+    folder = shutil.copytree(tiny_study, tmp_path_factory.mktemp("service") / "folder")
+    settings = settings_in(folder)
     _give_to_alice(settings.storage.url, folder)
     return settings
 
@@ -229,7 +222,16 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def most_files() -> Iterator[int]:
+    """How many files this process, and each that it starts, may open: as many as the machine allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield sys.maxsize if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, most_files: int) -> Iterator[Running]:
     """An empty service, which waits 3 s for heads and bodies."""
     folder = tmp_path_factory.mktemp("running")
     settings = folder / "service.yaml"

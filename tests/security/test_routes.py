@@ -239,7 +239,8 @@ def test_an_error_nobody_foresaw_says_nothing_of_the_inside(
 
     client = api("alice")
     assert client.get("/api/v1/studies").status_code == 200  # the token is known from here on
-    for name in ("study", "studies", "job", "newest_jobs", "targets", "target", "export_files"):
+    reads = ("study", "studies", "study_status", "study_statuses", "job", "newest_jobs")
+    for name in (*reads, "targets", "target", "export_files"):
         if hasattr(app.state.service.ledger, name):
             monkeypatch.setattr(type(app.state.service.ledger), name, fail, raising=False)
     failed = 0

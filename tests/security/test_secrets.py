@@ -45,6 +45,7 @@ with RayPool() as pool:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_workers_and_the_ray_session_never_see_the_databases_password(
     fresh_python: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def guesses(ledger: Ledger) -> tuple[Authenticator, dict[bool, list[str]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_time_of_a_refusal_does_not_tell_how_much_was_right(
     guesses: tuple[Authenticator, dict[bool, list[str]]],
 ) -> None:
@@ -89,6 +90,7 @@ def test_the_time_of_a_refusal_does_not_tell_how_much_was_right(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_comparison_that_stops_at_the_first_difference_would_be_found(
     guesses: tuple[Authenticator, dict[bool, list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,20 +5,35 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
+from fastapi import FastAPI, Header
+
+from benchmarks.fuzz.places import Place, places_of
 
 CANARY = "canary-7f3a9c"
 PASSWD = "root:x:0:0"
 NUM_PAYLOADS = 300
+#: What there is for alice.
+KNOWN = {"study": "alice.tiny", "number": "0", "name": "config.json", "job_id": "1", "export_id": "2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A path and a query as they stand in an address, and a header besides."""
+
+    method: str
+    path: str
+    query: str
+    header: dict[str, str]
 
 
 class Watch:
@@ -119,14 +134,46 @@ def test_there_are_enough_payloads(outside: Path) -> None:
     assert len(payloads(outside)) >= NUM_PAYLOADS
 
 
+def test_every_parameter_of_pages_and_of_rest_is_a_place(app: Any, addresses: list[Any]) -> None:
+    places = list(places_of(app, KNOWN))
+    in_paths = {(place.method, place.route) for place in places if "{}" in place.template}
+    in_queries = {(place.method, place.route, place.query) for place in places if place.query}
+    for address in addresses:
+        if "{" in address.template:
+            assert (address.method, address.template) in in_paths
+        for name in address.query:
+            assert (address.method, address.template, name) in in_queries
+    assert ("GET", "/studies/{study}/trials/{number}/latency") in in_paths
+    assert ("GET", "/cards", "seen") in in_queries
+    assert {"Idempotency-Key", "Range"} <= {place.header for place in places}
+
+
+def test_a_route_that_is_new_is_tried_in_all_its_parameters() -> None:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.put("/new/{study}/of/{thing}", include_in_schema=False)
+    def new(study: str, thing: str, sort: str = "", last: str = Header(alias="X-Last")) -> None:
+        """Answers nothing."""
+
+    places = [place for place in places_of(app, KNOWN) if place.method == "PUT"]
+    assert [place.address("PAYLOAD") for place in places if place.header is None] == [
+        "/new/PAYLOAD/of/1",
+        "/new/alice.tiny/of/PAYLOAD",
+        "/new/alice.tiny/of/1?sort=PAYLOAD",
+    ]
+    assert [place.header for place in places if place.header] == ["X-Last"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_parameter_of_any_route_reaches_a_file_or_another_machine(
-    app: Any, admin_api: Any, addresses: list[Any], outside: Path, service_settings: Any, watch: Watch
+    app: Any, admin_api: Any, outside: Path, service_settings: Any, watch: Watch
 ) -> None:
     """As an administrator, who may see all that the service has."""
     assert admin_api.get("/api/v1/studies").status_code == 200
-    requests = [request for address in addresses for request in _attacks(address, payloads(outside))]
+    texts = payloads(outside)
+    places = [place for place in places_of(app, KNOWN) if place.body is None]
+    requests = [request for place in places for request in _attacks(place, texts)]
     assert len(requests) > 10_000
     with watch.on() as events:
         statuses = asyncio.run(_leaks(app, admin_api.token, requests))
@@ -167,18 +214,13 @@ def test_a_file_of_an_export_is_found_by_its_row_alone(
         path.write_bytes(content)
 
 
-def _attacks(address: Any, texts: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Method, raw path and raw query, each parameter in turn."""
-    if address.method not in ("GET", "POST", "PATCH", "PUT") or address.template == "/login":
-        return
-    for name in re.findall(r"\{(\w+)\}", address.template):
-        before, after = (part for part in address.template.split(f"{{{name}}}"))
-        rest = {"study": "alice.tiny", "number": "0", "name": "config.json", "job_id": "1", "export_id": "2"}
-        for text in texts:
-            yield address.method, before.format(**rest) + text + after.format(**rest), ""
-    for name in address.query if address.method == "GET" else ():
-        for text in texts[:: max(1, len(texts) // 60)]:
-            yield "GET", address.path, f"{name}={text}"
+def _attacks(place: Place, texts: list[str]) -> Iterator[Request]:
+    """Each text in a parameter of a path, a part of them in any other."""
+    is_in_path = "{}" in place.template
+    for text in texts if is_in_path else texts[:: max(1, len(texts) // 60)]:
+        path, _, query = place.address(text).partition("?")
+        header = {} if place.header is None else {place.header.lower(): text}
+        yield Request(method=place.method, path=path, query=query, header=header)
 
 
 def _bodies(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -207,33 +249,32 @@ def _bodies(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "POST", "/api/v1/studies/alice.tiny/select", {"where": [text]}
 
 
-async def _leaks(app: Any, token: str, requests: list[tuple[str, str, str]]) -> set[int]:
+async def _leaks(app: Any, token: str, requests: list[Request]) -> set[int]:
     """The statuses of all answers; none of them may hold what lies outside."""
     statuses = set()
-    for method, path, query in requests:
-        status, body = await _answer(app, token, method, path, query)
-        assert CANARY.encode() not in body, (method, path, query)
-        assert PASSWD.encode() not in body, (method, path, query)
+    for request in requests:
+        status, body = await _answer(app, token, request)
+        assert CANARY.encode() not in body, request
+        assert PASSWD.encode() not in body, request
         statuses.add(status)
     return statuses
 
 
-async def _answer(app: Any, token: str, method: str, path: str, query: str) -> tuple[int, bytes]:
+async def _answer(app: Any, token: str, request: Request) -> tuple[int, bytes]:
     """Ask the application itself, with the bytes of an address as a client may send them."""
-    from urllib.parse import unquote
-
-    body = b"{}" if method != "GET" else b""
+    body = b"{}" if request.method != "GET" else b""
     headers = [(b"host", b"testserver"), (b"authorization", f"Bearer {token}".encode())]
     headers += [(b"content-type", b"application/json")] if body else []
+    headers += [(name.encode(), text.encode("latin-1", "replace")) for name, text in request.header.items()]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": method,
+        "method": request.method,
         "scheme": "http",
-        "path": unquote(path, errors="replace"),
-        "raw_path": path.encode("latin-1", "replace"),
-        "query_string": query.encode("latin-1", "replace"),
+        "path": unquote(request.path, errors="replace"),
+        "raw_path": request.path.encode("latin-1", "replace"),
+        "query_string": request.query.encode("latin-1", "replace"),
         "root_path": "",
         "headers": headers,
         "client": ("127.0.0.1", 1),

@@ -145,6 +145,20 @@ def test_an_export_that_would_be_too_large_is_refused(alice, service_settings):
     assert (answer.status_code, "this server allows" in answer.json()["detail"]) == (422, True)
 
 
+def test_an_export_that_becomes_too_large_fails_and_leaves_nothing(
+    alice, ledger, service_settings, monkeypatch
+):
+    monkeypatch.chdir(service_settings.folder)  # a driver changes its folder
+    trial = alice.get(f"/api/v1/studies/{STUDY}/trials/0").json()
+    weights = int(4 * trial["metrics"]["num_parameters"])
+    limits = service_settings.limits.model_copy(update={"export_bytes": weights})
+    object.__setattr__(service_settings, "limits", limits)
+    export_id = submit(alice, trial=0).json()["id"]
+    with pytest.raises(nas.ConfigError, match=r"limits\.export_bytes of a service"):
+        run_job(service_settings.storage.url, export_id)
+    assert [*(Path(service_settings.folder) / "artifacts" / "exports").iterdir()] == []
+
+
 def test_a_repeated_request_with_its_key_gives_the_same_export(alice):
     headers = {"Idempotency-Key": "one"}
     first, second = (
