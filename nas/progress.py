@@ -25,6 +25,13 @@ def no_progress(done: float, total: float, text: str = "") -> None:
     """Show nothing."""
 
 
+def standing_text(*, front: int, hypervolume: float | None, paused: int, failed: int) -> str:
+    """What a bar says of a search: members of the front, its hypervolume if known, trials that fell out."""
+    volume = [] if hypervolume is None else [f"hypervolume {hypervolume:.4f}"]
+    fallen = [f"{number} {state}" for number, state in ((paused, "paused"), (failed, "failed")) if number]
+    return ", ".join([f"front {front}", *volume, *fallen])
+
+
 @contextmanager
 def progress_bar(title: str, *, enabled: bool = True) -> Iterator[Progress]:
     """A bar on standard error where that is a terminal, otherwise a log line every quarter of a minute."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.cli.database import storage_errors
 
 if TYPE_CHECKING:
+    from nas.client import JobEvent
     from storage import EventRecord
 
 SHOWN_EVENTS: Final = 8
-_PAGE: Final = 10_000
 _LONGEST: Final = 60
 
 
@@ -20,21 +19,16 @@ def last_events(study: str, url: str, count: int = SHOWN_EVENTS) -> list[EventRe
     with storage_errors():
         from storage import Ledger
 
-        kept: deque[EventRecord] = deque(maxlen=count)
         with Ledger.open(url) as ledger:
-            study_id, after = ledger.study(study).id, 0
-            while page := ledger.events(study_id, after=after, limit=_PAGE):
-                kept.extend(page)
-                after = page[-1].id
-    return list(kept)
+            return ledger.newest_events(ledger.study(study).id, limit=count)
 
 
-def event_record(event: EventRecord) -> dict[str, Any]:
+def event_record(event: EventRecord | JobEvent) -> dict[str, Any]:
     """An event as `--json` prints it."""
     return {"at": event.at.isoformat(), "kind": event.kind, **event.payload}
 
 
-def event_line(event: EventRecord) -> tuple[str, str, str]:
+def event_line(event: EventRecord | JobEvent) -> tuple[str, str, str]:
     """Time, kind and facts of an event."""
     facts = ", ".join(filter(None, (_fact(name, value) for name, value in event.payload.items())))
     return f"{event.at:%Y-%m-%d %H:%M:%S}", event.kind.replace("_", " "), facts

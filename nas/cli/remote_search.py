@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from nas.cli.errors import INTERRUPTED
+from nas.cli.events import SHOWN_EVENTS, event_record
 from nas.cli.job_views import job_code, print_job, remote_job_record, say_how_to_follow
 from nas.cli.output import Output, note
 from nas.cli.records import front_record
@@ -41,21 +42,20 @@ def run_there(out: Output, path: Path, overrides: Sequence[str], server: str, *,
 
 def show_there(out: Output, name: str, server: str) -> None:
     """A study of a service by its name, or by the number of a job."""
-    from nas.cli.trial_tables import print_front
+    from nas.cli.study_view import print_study
 
     with connected(server) as client:
         study = client.study(client.job(name).study if name.isdigit() else name)
         facts = study.facts()
         snapshot = remote_snapshot(study, facts)
+        events = [] if out.quiet else study.last_events(SHOWN_EVENTS)
     if out.quiet:
         out.ids([f"{facts.name}@{trial.number}" for trial in snapshot.front])
     elif out.as_json:
-        out.json({**front_record(snapshot), **remote_study_record(facts)})
+        shown = [event_record(event) for event in events]
+        out.json({**front_record(snapshot), **remote_study_record(facts), "events": shown})
     else:
-        out.text(f"Study {facts.name}", style="bold")
-        out.pairs(remote_study_facts(facts, snapshot))
-        out.text()
-        print_front(out, snapshot)
+        print_study(out, remote_study_facts(facts, snapshot), snapshot, events)
 
 
 def submitted_document(path: Path, overrides: Sequence[str]) -> dict[str, Any]:

@@ -101,9 +101,9 @@ def show(
         if as_json:
             out.json({**study_record(opened, snapshot), "events": [event_record(event) for event in events]})
             return
-        from nas.cli.study_view import print_study
+        from nas.cli.study_view import print_study, study_facts
 
-        print_study(out, opened, snapshot, events)
+        print_study(out, study_facts(opened, snapshot), snapshot, events)
 
 
 app.command("ls")(search_list.list_studies)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _TITLES: Final = ("study", "state", "done", "trials", "job", "objectives", "created")
 _NUMBERS: Final = ("done", "trials")
 _LOST: Final = "LOST"
-_SEEN_TO: Final = ("queued", "running", "pausing", "stopping")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +88,18 @@ def newest_jobs(url: str) -> dict[str, JobRecord]:
             return {job.study: job for job in ledger.jobs(kind=SEARCH)}
 
 
+def study_line(study: StudySummary | StudyFacts, num_done: int) -> StudyLine:
+    """A study without its job."""
+    return StudyLine(
+        name=study.name,
+        state=_LOST if study.state == "RUNNING" and not study.is_live else study.state,
+        num_done=num_done,
+        num_trials=study.num_trials,
+        objectives=study.objectives,
+        created_at=study.created_at,
+    )
+
+
 def _lines_here(storage: str) -> list[StudyLine]:
     require_database(storage)
     from nas import jobs
@@ -96,36 +107,16 @@ def _lines_here(storage: str) -> list[StudyLine]:
 
     studies = jobs.list_studies(storage)
     coming = [_coming(job, status_of(job), job.config) for job in newest_jobs(storage).values()]
-    unheld = {study.name for study in studies if not study.is_held}
-    lines = _merged([_line(study, study.num_done) for study in studies], coming)
-    return [
-        replace(line, state=_LOST) if line.name in unheld and _has_stopped(line) else line for line in lines
-    ]
+    return _merged([study_line(study, study.num_done) for study in studies], coming)
 
 
 def _lines_there(server: str) -> list[StudyLine]:
     with connected(server) as client:
-        studies = [_line(study, study.num_evaluated) for study in reversed(client.studies())]
+        studies = [study_line(study, study.num_evaluated) for study in reversed(client.studies())]
         newest: dict[str, JobFacts] = {}
         for job in client.each_job(kind="search"):
             newest.setdefault(job.study, job.facts)
     return _merged(studies, [_coming(job, job.status, {}) for job in newest.values()])
-
-
-def _has_stopped(line: StudyLine) -> bool:
-    """Whether a study that is said to run has no job that sees to it either."""
-    return line.state == "RUNNING" and (line.job is None or line.job["status"] not in _SEEN_TO)
-
-
-def _line(study: StudySummary | StudyFacts, num_done: int) -> StudyLine:
-    return StudyLine(
-        name=study.name,
-        state=study.state,
-        num_done=num_done,
-        num_trials=study.num_trials,
-        objectives=study.objectives,
-        created_at=study.created_at,
-    )
 
 
 def _coming(job: JobRecord | JobFacts, status: str, config: Mapping[str, Any]) -> StudyLine:

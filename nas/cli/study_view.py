@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nas.cli.events import event_line
@@ -11,14 +11,17 @@ from nas.cli.trial_tables import print_front
 
 if TYPE_CHECKING:
     from nas.cli.snapshot import Snapshot
+    from nas.client import JobEvent
     from nas.study import Study
     from storage import EventRecord
 
 
-def print_study(out: Output, study: Study, snapshot: Snapshot, events: Sequence[EventRecord]) -> None:
+def print_study(
+    out: Output, facts: Mapping[str, str], snapshot: Snapshot, events: Sequence[EventRecord | JobEvent]
+) -> None:
     """What defines a study, what came of it, and what happened last."""
-    out.text(f"Study {study.name}", style="bold")
-    out.pairs(_facts(study, snapshot))
+    out.text(f"Study {snapshot.name}", style="bold")
+    out.pairs(facts)
     out.text()
     print_front(out, snapshot)
     out.text()
@@ -27,7 +30,8 @@ def print_study(out: Output, study: Study, snapshot: Snapshot, events: Sequence[
     out.table(columns, [event_line(event) for event in events])
 
 
-def _facts(study: Study, snapshot: Snapshot) -> dict[str, str]:
+def study_facts(study: Study, snapshot: Snapshot) -> dict[str, str]:
+    """What defines a study, for people."""
     spec, target = study.spec, study.target
     provenance = spec.supernet.get("provenance", {})
     is_of_images = spec.supernet.get("task") == "image-classification"

@@ -12,9 +12,9 @@ from nas.client.connection import Connection
 from nas.client.downloads import download_files, require_free
 from nas.client.facts import RemoteFile
 from nas.client.jobs import RemoteJob
-from nas.client.trials import html_table
 from nas.errors import ExportVerificationError
 from nas.progress import progress_bar
+from nas.report.tables import html_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class RemoteExport:
     def _repr_html_(self) -> str:
         rows = [(file.name, f"{file.size_bytes:,} bytes", file.sha256[:12]) for file in self.files]
         title = f"Trial {self.trial} of {self.study} in {self.folder}"
-        return html_table(title, ("file", "size", "SHA-256"), rows)
+        return html_table(title, rows, head=("file", "size", "SHA-256"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Self
 
-from nas.client.trials import RemoteTrial, html_table
+from nas.client.trials import RemoteTrial
+from nas.report.tables import cost_table, html_table
 
 #: What a job does while somebody sees to it, or will.
 _GOING: Final = ("queued", "running", "pausing", "stopping")
@@ -114,7 +115,7 @@ class JobFacts:
             ("status", f"{self.status}: {self.reason}" if self.reason else self.status),
             ("trials", f"{self.num_done} of {self.num_total}"),
         ]
-        return html_table(f"Job {self.id} ({self.kind})", ("", ""), rows)
+        return html_table(f"Job {self.id} ({self.kind})", rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,7 @@ class RemoteTarget:
         rows = [
             (key, str(value)) for key, value in self.record.items() if not isinstance(value, (dict, list))
         ]
-        return html_table(f"Target {self.name}", ("", ""), rows)
+        return html_table(f"Target {self.name}", rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,10 +177,7 @@ class RemoteProfile:
         }
 
     def _repr_html_(self) -> str:
-        points = list(self.costs)
-        names = list(self.costs[points[0]])
-        rows = [(name, *(f"{self.costs[point][name]:,.0f}" for point in points)) for name in names]
-        return html_table(f"Space {self.space}: {self.cardinality:,} points", ("cost", *points), rows)
+        return cost_table(self.space, self.cardinality, self.costs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from nas.client.connection import Connection
 from nas.client.errors import ServiceUnreachableError
 from nas.client.event_stream import PATIENCE_S, job_events
 from nas.client.facts import JobEvent, JobFacts
-from nas.progress import Progress, no_progress, progress_bar
+from nas.client.job_progress import JobProgress
+from nas.progress import progress_bar
 
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 2.0
@@ -70,7 +71,7 @@ class RemoteJob:
 
         Args:
             timeout_s: at most so long, in seconds.
-            show_progress_bar: on standard error, or in a notebook.
+            show_progress_bar: on standard error, or in a notebook; of a search with its front so far.
 
         Returns:
             How it ended; None if it still runs after the time-out.
@@ -80,7 +81,8 @@ class RemoteJob:
         """
         give_up = None if timeout_s is None else time.monotonic() + timeout_s
         with progress_bar(self.study, enabled=show_progress_bar) as progress:
-            return self._waited(give_up, progress)
+            shown = JobProgress(self._connection, progress) if show_progress_bar else None
+            return self._waited(give_up, shown)
 
     def events(self, *, after: int = 0) -> Iterator[JobEvent]:
         """What happens to it and its study, from the beginning until it will never go on; a pause is no end.
@@ -128,7 +130,7 @@ class RemoteJob:
     def _asked(self, verb: str) -> JobFacts:
         return self._told(self._connection.post("jobs", f"{self.id}:{verb}", body={}))
 
-    def _waited(self, give_up: float | None, progress: Progress = no_progress) -> JobFacts | None:
+    def _waited(self, give_up: float | None, shown: JobProgress | None) -> JobFacts | None:
         wait, heard = _FIRST_WAIT_S, time.monotonic()
         while True:
             try:
@@ -138,8 +140,8 @@ class RemoteJob:
                     raise
             else:
                 heard = time.monotonic()
-                if facts.num_total:
-                    progress(facts.num_done, facts.num_total, facts.status)
+                if shown is not None:
+                    shown(facts)
                 if facts.is_over:
                     return facts
             if give_up is not None and time.monotonic() >= give_up:

@@ -9,11 +9,12 @@ from typing import Any
 
 from nas.client.connection import Connection
 from nas.client.exports import ExportRequest, RemoteExport, export_to
-from nas.client.facts import HypervolumeStep, StudyFacts
+from nas.client.facts import HypervolumeStep, JobEvent, StudyFacts
 from nas.client.jobs import RemoteJob
 from nas.client.paging import each_record
-from nas.client.trials import RemoteComparison, RemoteTrial, html_table
+from nas.client.trials import RemoteComparison, RemoteTrial
 from nas.errors import ConfigError
+from nas.report.tables import front_table
 
 
 class RemoteStudy:
@@ -143,6 +144,10 @@ class RemoteStudy:
             response.read()
             return response.text
 
+    def last_events(self, limit: int = 20) -> list[JobEvent]:
+        """What happened to it last, oldest first; `RemoteJob.events` follows it."""
+        return [JobEvent.from_json(event) for event in self._get("events", params={"limit": limit})["events"]]
+
     @property
     def job(self) -> RemoteJob | None:
         """Its newest job, None where there is none."""
@@ -204,9 +209,9 @@ class RemoteStudy:
     def _repr_html_(self) -> str:
         facts, front = self.facts(), self.best_trials
         names = [objective.partition(" ")[2] for objective in facts.objectives]
-        rows = [(str(t.number), t.architecture, *(f"{t.metrics[name]:.5g}" for name in names)) for t in front]
+        members = [(t.number, t.architecture, [t.metrics[name] for name in names]) for t in front]
         title = f"Study {self.name}: {facts.num_evaluated} evaluated, {facts.state.lower()}"
-        return html_table(title, ("trial", "architecture", *facts.objectives), rows)
+        return front_table(title, facts.objectives, members)
 
 
 def _texts(where: str | Sequence[str]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
+
+from nas.report.tables import html_table, trial_table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,9 +84,7 @@ class RemoteTrial:
         }
 
     def _repr_html_(self) -> str:
-        rows = [(name, f"{value:,.6g}") for name, value in self.metrics.items()]
-        title = f"Trial {self.number} ({self.state.lower()}): {self.architecture}"
-        return html_table(title, ("metric", "value"), rows)
+        return trial_table(self.number, self.state, self.architecture, self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +119,4 @@ class RemoteComparison:
             (name, *(f"{t.metrics[name]:,.6g}" if name in t.metrics else "" for t in self.trials))
             for name in names
         ]
-        return html_table("Comparison", ("metric", *titles), rows)
-
-
-def html_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for a notebook; every text is escaped."""
-    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<h4>{html.escape(title)}</h4><table><tr>{heads}</tr>{body}</table>"
+        return html_table("Comparison", rows, head=("metric", *titles))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 
 from nas.errors import ConfigError
 from nas.objectives import DECODE_METRICS
+from nas.report.tables import html_table
 from workers import DeviceFingerprint, fingerprint
 
 Backend = Literal["torch", "torch_compile", "onnxruntime", "openvino"]
@@ -142,12 +142,8 @@ class Target:
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(str(value))}</td></tr>"
-            for name, value in self.describe().items()
-            if name != "name"
-        )
-        return f"<h4>Target {html.escape(self.name)}</h4><table>{rows}</table>"
+        rows = [(name, str(value)) for name, value in self.describe().items() if name != "name"]
+        return html_table(f"Target {self.name}", rows)
 
     def identity(self) -> dict[str, Any]:
         """Everything but the place; what older versions did not have is left out where it says nothing."""

@@ -7,9 +7,10 @@ from typing import Final
 
 from nas.errors import ConfigError
 from nas.jobs.kinds import SEARCH
-from storage import JobRecord, JobRequest, JobState, Ledger, UnknownJobError
+from storage import JobRecord, JobRequest, JobState, Ledger, StudyState, StudyStatus, UnknownJobError
 
 LOST: Final = "lost"
+_SEEN_TO: Final = frozenset({"queued", "running", "pausing", "stopping"})
 _ASKED: Final = {JobRequest.PAUSE: "pausing", JobRequest.STOP: "stopping"}
 
 
@@ -36,6 +37,15 @@ def is_lost(job: JobRecord) -> bool:
     if job.is_alive or job.state.is_final:
         return False
     return job.state is JobState.RUNNING or job.owner is not None
+
+
+def is_live(study: StudyStatus, newest: JobRecord | None) -> bool:
+    """Whether a study runs or is about to: somebody sees to its newest search, or a driver holds it.
+
+    One that is said to run while neither is so has lost its driver.
+    """
+    is_driven = study.state is StudyState.RUNNING and study.is_held
+    return is_driven or (newest is not None and status_of(newest) in _SEEN_TO)
 
 
 def find_job(ledger: Ledger, text: str) -> JobRecord:

@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 Name: TypeAlias = Literal[
     "a", "caption", "code", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3",
-    "header", "img", "li", "main", "nav", "p", "pre", "section", "span", "summary", "table", "tbody", "td",
-    "th", "thead", "tr", "ul",
+    "h4", "header", "img", "li", "main", "nav", "p", "pre", "section", "span", "summary", "table", "tbody",
+    "td", "th", "thead", "tr", "ul",
 ]  # fmt: skip
 
 _VOID: Final = ("img",)

@@ -59,6 +59,11 @@ class Streams:
                 self._open[account] -= 1
 
 
+def last_events(ledger: Ledger, study_id: int, limit: int) -> list[JobEvent]:
+    """What happened to a study last, oldest first, as far as it is to be told."""
+    return [_told(event) for event in ledger.newest_events(study_id, limit=limit, kinds=_TOLD)]
+
+
 async def followed(ledger: Ledger, job_id: int, *, after: int) -> AsyncIterator[ServerSentEvent]:
     """Events of a job and of its study since, until the job is over and all of them were sent.
 
@@ -105,8 +110,11 @@ def _look(ledger: Ledger, job_id: int, after: int) -> tuple[JobRecord, list[Even
 
 
 def _sent(event: EventRecord) -> ServerSentEvent:
-    told = JobEvent(id=event.id, at=event.at, kind=event.kind, payload=redacted_payload(event.payload))
-    return ServerSentEvent(id=str(event.id), event=event.kind, data=told)
+    return ServerSentEvent(id=str(event.id), event=event.kind, data=_told(event))
+
+
+def _told(event: EventRecord) -> JobEvent:
+    return JobEvent(id=event.id, at=event.at, kind=event.kind, payload=redacted_payload(event.payload))
 
 
 def _end(job: JobRecord) -> ServerSentEvent:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from nas.jobs.job_status import is_live
+from nas.jobs.kinds import SEARCH
 from nas.service.context import Service
 from nas.service.schemas.trials import trial_document
 from nas.service.submission import public_document
-from storage import JobState, StudyRecord, StudyState
-
-_COMING = (JobState.QUEUED, JobState.RUNNING)
+from storage import StudyStatus
 
 
-def study_answer(service: Service, record: StudyRecord) -> dict[str, Any]:
+def study_answer(service: Service, status: StudyStatus) -> dict[str, Any]:
     """The members of `StudySummary`."""
-    found = service.views.summary(record)
-    jobs = service.ledger.jobs(study=record.name, kind="search", limit=1)
-    is_live = record.state is StudyState.RUNNING or any(job.state in _COMING for job in jobs)
+    found = service.views.summary(status)
+    newest = next(iter(service.ledger.jobs(study=status.name, kind=SEARCH, limit=1)), None)
     return {
         "name": found.name,
         "state": found.state,
@@ -33,8 +32,8 @@ def study_answer(service: Service, record: StudyRecord) -> dict[str, Any]:
         "hypervolume": found.hypervolume,
         "best": None if found.best is None else trial_document(found.best),
         "created_at": found.created_at,
-        "job_id": jobs[-1].id if jobs else None,
-        "is_live": is_live,
+        "job_id": None if newest is None else newest.id,
+        "is_live": is_live(status, newest),
     }
 
 

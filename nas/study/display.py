@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import ConfigError
 from nas.report import can_draw
+from nas.report.tables import front_table
 from nas.report.thinning import thinned
 from nas.study.history import front_of
 from nas.study.trial import Trial
@@ -27,16 +27,11 @@ def study_html(study: StoredStudy) -> str:
     trials = study.trials
     done, paused = (sum(t.state is state for t in trials) for state in (TrialState.DONE, TrialState.PAUSED))
     evaluated = f"{done} evaluated" + (f", {paused} paused" if paused else "")
-    rows = "".join(
-        f"<tr><td>{t.number}</td><td>{html.escape(t.architecture)}</td>"
-        + "".join(f"<td>{value:.5g}</td>" for value in t.values or ())
-        + "</tr>"
-        for t in thinned(front_of(trials, study.objectives), MOST_ROWS)
-    )
-    head = "".join(f"<th>{html.escape(str(objective))}</th>" for objective in study.objectives)
-    picture = _picture(study, trials)
-    title = f"Study {html.escape(study.name)}: {evaluated}, {study.state.value.lower()}"
-    return f"<h4>{title}</h4>{picture}<table><tr><th>trial</th><th>architecture</th>{head}</tr>{rows}</table>"
+    shown = thinned(front_of(trials, study.objectives), MOST_ROWS)
+    members = [(trial.number, trial.architecture, trial.values or ()) for trial in shown]
+    title = f"Study {study.name}: {evaluated}, {study.state.value.lower()}"
+    objectives = [str(objective) for objective in study.objectives]
+    return front_table(title, objectives, members, picture=_picture(study, trials))
 
 
 def _picture(study: StoredStudy, trials: Sequence[Trial]) -> str:

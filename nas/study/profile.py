@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from nas.errors import InfeasibleError
-from nas.objectives import EXACT_METRICS, Constraint
+from nas.objectives import Constraint
+from nas.report.tables import cost_table
 from nas.study.architecture import short_sizes
 from nas.study.spec import StudySpec
 from search_spaces import SearchSpace, SubnetConfig
@@ -49,13 +49,7 @@ class Profile:
         }
 
     def _repr_html_(self) -> str:
-        points = list(self.costs)
-        head = "".join(f"<th>{html.escape(point)}</th>" for point in points)
-        body = "".join(
-            f"<tr><td>{name}</td>" + "".join(f"<td>{self.costs[p][name]:,.0f}</td>" for p in points) + "</tr>"
-            for name in EXACT_METRICS
-        )
-        return f"<table><tr><th>{html.escape(self.space)}</th>{head}</tr>{body}</table>"
+        return cost_table(self.space, self.cardinality, self.costs)
 
 
 def profile(spec: StudySpec, space: SearchSpace) -> Profile:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from nas.report.markup import element
+from nas.report.tables import html_table
 
 if TYPE_CHECKING:
     from nas.study.recovery import Recovery, RecoveryReport
@@ -18,39 +20,30 @@ _KINDS: Final[Mapping[str, str]] = {
 
 def report_html(report: RecoveryReport) -> str:
     """Finalists, the best first, their baselines, and how far the order changed."""
-    head = "".join(f"<th>{text}</th>" for text in ("trial", "kind", "before", "after", "parameters"))
-    rows = "".join(_row(one, report.metric) for one in (*report.recovered, *report.baselines))
+    rows = [_row(one, report.metric) for one in (*report.recovered, *report.baselines)]
+    title = f"Recovery of {report.study}: {report.passes:,} passes, {report.seconds:.0f} s"
     tau = "none" if report.kendall_tau is None else f"{report.kendall_tau:.2f}"
-    metric = html.escape(report.metric)
-    return (
-        f"<h4>Recovery of {html.escape(report.study)}: {report.passes:,} passes, {report.seconds:.0f} s</h4>"
-        f"<table><tr>{head}</tr>{rows}</table>"
-        f"<p>Scores are {metric}. Kendall's tau of the order before and after: {tau}.</p>"
-    )
+    scores = f"Scores are {report.metric}. Kendall's tau of the order before and after: {tau}."
+    head = ("trial", "kind", "before", "after", "parameters")
+    return html_table(title, rows, head=head) + element("p", scores)
 
 
 def recovery_html(recovery: Recovery) -> str:
     """One recovery: its recipe, and each metric before and after."""
     names = [*recovery.after, *(name for name in recovery.before if name not in recovery.after)]
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{_figure(recovery.before, name)}</td>"
-        f"<td>{_figure(recovery.after, name)}</td></tr>"
-        for name in names
-    )
+    rows = [(name, _figure(recovery.before, name), _figure(recovery.after, name)) for name in names]
     title = f"Trial {recovery.trial}, {_KINDS[recovery.kind]}: {recovery.summary}"
-    head = "<tr><th></th><th>before</th><th>after</th></tr>"
-    return f"<h4>{html.escape(title)}</h4><table>{head}{rows}</table>"
+    return html_table(title, rows, head=("", "before", "after"))
 
 
-def _row(one: Recovery, metric: str) -> str:
-    cells = (
+def _row(one: Recovery, metric: str) -> tuple[str, ...]:
+    return (
         str(one.trial),
         _KINDS[one.kind],
         _figure(one.before, metric),
         _figure(one.after, metric),
         f"{one.costs['num_parameters']:,.0f}",
     )
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _figure(metrics: Mapping[str, float], name: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.report.tables import trial_table
 from nas.study.architecture import ShortSizes, short_sizes
 from search_spaces import Portability, SubnetConfig, portability
 from storage import TrialState
@@ -107,9 +107,5 @@ class Trial:
         return subnet_skyline(self.study.shape, self.config, title=title)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{value:,.6g}</td></tr>"
-            for name, value in self.metrics.items()
-        )
-        title = html.escape(f"Trial {self.number} ({self.state.value.lower()}): {self.architecture}")
-        return f"<h4>{title}</h4>{self.skyline()}<table>{rows}</table>"
+        picture = self.skyline()
+        return trial_table(self.number, self.state.value, self.architecture, self.metrics, picture=picture)

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 import nas.progress
-from nas.progress import no_progress, progress_bar
+from nas.progress import no_progress, progress_bar, standing_text
 
 
 @pytest.fixture
@@ -74,3 +74,13 @@ def test_on_a_terminal_a_bar_with_the_text_goes_to_standard_error(
     assert "training" in err
     assert "3/4" in err
     assert "loss 0.5" in err
+
+
+@pytest.mark.parametrize(
+    ("hypervolume", "paused", "failed", "text"),
+    [(None, 0, 0, "front 3"), (0.5, 2, 1, "front 3, hypervolume 0.5000, 2 paused, 1 failed")],
+)
+def test_a_search_stands_in_the_words_of_what_is_known(
+    hypervolume: float | None, paused: int, failed: int, text: str
+) -> None:
+    assert standing_text(front=3, hypervolume=hypervolume, paused=paused, failed=failed) == text

@@ -46,6 +46,18 @@ def test_events_are_read_on_from_the_last_one_seen(ledger: Ledger, study: StudyR
     assert [event.payload.get("count") for event in first + rest] == [None, 0, 1, 2, 3, 4]
 
 
+def test_the_newest_events_come_oldest_first_and_of_some_kinds_only(
+    ledger: Ledger, study: StudyRecord
+) -> None:
+    for count in range(5):
+        ledger.add_event(study.id, "tick", {"count": count})
+        ledger.add_event(study.id, "tock", {})
+    assert ledger.newest_events(study.id, limit=3) == ledger.events(study.id)[-3:]
+    ticks = ledger.newest_events(study.id, limit=2, kinds=["tick"])
+    assert [event.payload["count"] for event in ticks] == [3, 4]
+    assert ledger.newest_events(study.id, limit=100) == ledger.events(study.id)
+
+
 def test_an_added_event_is_known_by_its_id(ledger: Ledger, study: StudyRecord) -> None:
     added = ledger.add_event(study.id, "stop_requested", {"by": "me"})
     assert ledger.events(study.id)[-1].id == added

@@ -1,21 +1,24 @@
-"""`/jobs/{id}/events`: what happens to a job, as server-sent events that can be taken up again."""
+"""`/jobs/{id}/events` and `/studies/{study}/events`: what happens to a job, live, and what happened last."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.responses import StreamingResponse
 
 from nas.service.context import Reader, ServiceOf
-from nas.service.event_streams import encoded, followed
+from nas.service.event_streams import encoded, followed, last_events
 from nas.service.problems import problems
+from nas.service.routes.studies import StudyName
+from nas.service.schemas.events import StudyEvents
 from storage import JobRecord
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter()
 
 MEDIA_TYPE: Final = "text/event-stream"
+_MOST_EVENTS: Final = 1000
 
 
 def followed_job(
@@ -29,6 +32,7 @@ def followed_job(
 
 @router.get(
     "/jobs/{job_id}/events",
+    tags=["jobs"],
     operation_id="follow_job",
     summary="What happens to a job, live",
     response_class=StreamingResponse,
@@ -58,3 +62,21 @@ async def follow_job(
     return StreamingResponse(
         (encoded(event) async for event in events), media_type=MEDIA_TYPE, headers=headers
     )
+
+
+@router.get(
+    "/studies/{study}/events",
+    tags=["studies"],
+    operation_id="list_events",
+    summary="What happened last",
+    responses=problems(404, 422, 503),
+)
+def list_events(
+    study: StudyName,
+    service: ServiceOf,
+    identity: Reader,
+    limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS, description="events, at most")] = 20,
+) -> StudyEvents:
+    """The newest events of a study, oldest first."""
+    found = service.study(identity, study)
+    return StudyEvents(events=last_events(service.ledger, found.id, limit))

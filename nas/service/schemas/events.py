@@ -1,4 +1,4 @@
-"""Events of a job as they are streamed."""
+"""Events of jobs and studies as they are told."""
 
 from __future__ import annotations
 
@@ -15,3 +15,9 @@ class JobEvent(BaseModel):
     at: datetime | None
     kind: str = Field(description="such as trial_completed, job_state_changed")
     payload: dict[str, Any] = Field(description="what is to be told of it, by kind")
+
+
+class StudyEvents(BaseModel):
+    """What happened to a study last, oldest first."""
+
+    events: list[JobEvent]

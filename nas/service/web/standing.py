@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from nas.jobs.job_status import status_of
+from nas.jobs.job_status import is_live
 from nas.jobs.kinds import SEARCH
 from nas.service.authentication import Identity
 from nas.service.context import Service
-from storage import StudyRecord, StudyState
-
-_LIVE: Final = frozenset({"queued", "running", "pausing", "stopping"})
+from storage import StudyStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +24,8 @@ class Standing:
     is_live: bool
 
 
-def standing_of(service: Service, identity: Identity, record: StudyRecord) -> Standing:
+def standing_of(service: Service, identity: Identity, status: StudyStatus) -> Standing:
     """How a study stands now."""
-    jobs = service.ledger.jobs(study=record.name, kind=SEARCH, limit=1)
-    if not jobs:
-        return Standing(job_id=None, is_live=record.state is StudyState.RUNNING)
-    job = jobs[-1]
-    is_visible = identity.may_see(job.account)
-    return Standing(job_id=job.id if is_visible else None, is_live=status_of(job) in _LIVE)
+    newest = next(iter(service.ledger.jobs(study=status.name, kind=SEARCH, limit=1)), None)
+    job_id = newest.id if newest is not None and identity.may_see(newest.account) else None
+    return Standing(job_id=job_id, is_live=is_live(status, newest))

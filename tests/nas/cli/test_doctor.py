@@ -70,6 +70,7 @@ def test_a_file_in_place_of_a_folder_is_told(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ray_runs_a_task(command):
     outcome = command("doctor", "--ray", "--json")
     assert outcome.code == 0

@@ -6,7 +6,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,22 +144,17 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tiny_files: Path, tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    settings_in: Callable[..., Any], tiny_study: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """A service on a copy of the tiny study, reached over a socket."""
     from nas.service.authentication import issue_token
     from nas.service.server import Listening, Server
-    from nas.service.settings import load_settings
     from storage import Ledger
 
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(tiny_study, folder, dirs_exist_ok=True)
-    settings = load_settings(
-        storage={"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": "artifacts"},
-        folder=str(folder),
-        workers={"kind": "serial"},
-        models={"tiny-bert": {"path": str(tiny_files / "model")}},
-        data={f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in ("train", "validation")},
-    )
+    settings = settings_in(folder)
     with Ledger.open(settings.storage.url) as ledger:
         operator = issue_token(ledger, "operator", ("admin",))
         alice = issue_token(ledger, "alice", ("read", "search", "export"))

@@ -82,6 +82,9 @@ def test_a_study_is_shown_with_the_same_front(here, there):
     shown, expected = (json.loads(ask("search", "show", "tiny", "--json")[1]) for ask in (there, here))
     same = ("front", "baselines", "counts", "hypervolume", "reference_point", "full_model", "objectives")
     assert {key: shown[key] for key in same} == {key: expected[key] for key in same}
+    happened = [[(event["at"], event["kind"]) for event in record["events"]] for record in (shown, expected)]
+    assert happened[0] == happened[1]
+    assert len(happened[0]) == 8
 
 
 def test_the_front_is_shown_to_people(there):
@@ -89,6 +92,7 @@ def test_the_front_is_shown_to_people(there):
     assert code == 0, err
     assert "Pareto front of tiny" in out
     assert "hypervolume 0." in out
+    assert "lease released" in out[out.index("Last events") :]
 
 
 def test_an_infeasible_selection_exits_with_3(there):

@@ -68,6 +68,14 @@ def test_a_study_shows_its_front_in_a_notebook(study, wire, study_record, trial_
     assert "<td>0.75</td>" in shown
 
 
+def test_what_happened_last_is_read_at_once(study, wire):
+    event = {"id": 4, "at": "2026-01-01T00:00:00+00:00", "kind": "lease_released", "payload": {"epoch": 1}}
+    wire.answer({"events": [event]})
+    (found,) = study.last_events(8)
+    assert (found.id, found.kind, found.payload, found.at.year) == (4, "lease_released", {"epoch": 1}, 2026)
+    assert wire.paths == ["/api/v1/studies/alice.tiny/events?limit=8"]
+
+
 @pytest.mark.parametrize("given", [{}, {"trial": 3, "where": "accuracy >= 0.5"}])
 def test_an_export_is_of_a_trial_or_of_budgets(study, given):
     with pytest.raises(ConfigError, match="either a trial, or budgets"):

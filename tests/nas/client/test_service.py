@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 import nas
@@ -98,7 +100,11 @@ def test_a_service_that_is_gone_is_told_after_the_patience():
         nas.Client("http://127.0.0.1:9", patience_s=0).studies()
 
 
-def test_a_search_is_submitted_once_followed_selected_exported_and_verified(alice, tiny_search, tmp_path):
+def test_a_search_is_submitted_once_followed_selected_exported_and_verified(
+    alice, tiny_search, tmp_path, caplog, monkeypatch
+):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):  # of a terminal, where a bar takes the place of the log
+        monkeypatch.delenv(name, raising=False)
     job = alice.submit(tiny_search, idempotency_key="once")
     assert alice.submit(tiny_search, idempotency_key="once").id == job.id
     with pytest.raises(ConflictError):
@@ -107,6 +113,10 @@ def test_a_search_is_submitted_once_followed_selected_exported_and_verified(alic
     assert job.status == "completed", "".join(job.logs())
     assert [event.id for event in events] == sorted({event.id for event in events})
     study = alice.study(job.study)
+    with caplog.at_level(logging.INFO, logger="nas.progress"):
+        job.wait(show_progress_bar=True)
+    standing = f"front {len(study.best_trials)}, hypervolume {study.hypervolume():.4f}"
+    assert f"{job.study}: 12 of 12 completed, {standing}" in caplog.text
     exported = study.export(study.best().number, tmp_path / "out", formats=["hf"])
     assert {path.name for path in exported.folder.iterdir() if path.is_file()} <= {
         f.name for f in exported.files
