@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,6 +27,11 @@ settings.load_profile("nas")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests in a browser come last: Playwright leaves its event loop running in the thread of all tests."""
     items.sort(key=lambda item: "browser" in item.path.parts)
+
+
+def pytest_collection_finish() -> None:
+    """Tests by the thousand are no garbage: `gc.collect`, of each measured shape, need not look at them."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -200,21 +206,30 @@ def tiny_study(
     return folder
 
 
-@pytest.fixture
-def service_settings(tiny_files: Path, tiny_study: Path, tmp_path: Path) -> Any:
-    """Settings of a service on a copy of the tiny study; its searches may use the tiny model and data."""
+@pytest.fixture(scope="session")
+def settings_in(tiny_files: Path) -> Callable[..., Any]:
+    """Make settings of a service on the nas.db of a folder; its searches may use the tiny model and data."""
     from nas.service.settings import load_settings
 
-    folder = tmp_path / "service"
-    shutil.copytree(tiny_study, folder)
-    return load_settings(
-        storage={"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": "artifacts"},
-        folder=str(folder),
-        workers={"kind": "serial"},
-        models={"tiny-bert": {"path": str(tiny_files / "model")}},
-        data={f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in ("train", "validation")},
-        limits={"failed_logins_per_minute": 100_000},
-    )
+    def make(folder: Path, **changes: Any) -> Any:
+        parts = ("train", "validation")
+        sections = {
+            "storage": {"url": f"sqlite:///{folder / 'nas.db'}", "artifacts": "artifacts"},
+            "folder": str(folder),
+            "workers": {"kind": "serial"},
+            "models": {"tiny-bert": {"path": str(tiny_files / "model")}},
+            "data": {f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in parts},
+            "limits": {"failed_logins_per_minute": 100_000},
+        }
+        return load_settings(**sections | changes)
+
+    return make
+
+
+@pytest.fixture
+def service_settings(settings_in: Callable[..., Any], tiny_study: Path, tmp_path: Path) -> Any:
+    """Settings of a service on a copy of the tiny study."""
+    return settings_in(shutil.copytree(tiny_study, tmp_path / "service"))
 
 
 @pytest.fixture

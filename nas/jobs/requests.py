@@ -21,11 +21,15 @@ _LEASE_S: Final = 30.0
 _STATES: Final = {JobRequest.PAUSE: JobState.PAUSED, JobRequest.STOP: JobState.CANCELLED}
 
 
+class JobOverError(ConfigError):
+    """The job is over: nothing can be asked of it."""
+
+
 def ask(ledger: Ledger, job: JobRecord, request: JobRequest) -> JobRecord:
     """Ask a job to pause or stop; one that nobody sees to is paused or stopped here.
 
     Raises:
-        ConfigError: the job is over.
+        JobOverError: the job is over.
         StorageFault: the database cannot be used.
     """
     _refuse_final(job, request.value)
@@ -66,20 +70,25 @@ def requeue(ledger: Ledger, job: JobRecord, *, max_open: int | None = None) -> J
     if job.state is JobState.FAILED:
         return _succeeded(ledger, job, job.account, max_open)
     check_resumable(ledger, job)
-    lease = ledger.claim_job(job.id, owner=_owner(), seconds=_LEASE_S)
-    try:
-        ledger.request_job(job.id, JobRequest.RUN)
-        ledger.set_job_state(lease, JobState.QUEUED)
-    finally:
-        ledger.release_job(lease)
-    return ledger.job(job.id)
+    ledger.request_job(job.id, JobRequest.RUN)
+    return _queued(ledger, job)
+
+
+def take_up(ledger: Ledger, job: JobRecord, reason: str) -> JobRecord:
+    """Queue a job again that ran until its supervisor died; what was asked of it still holds.
+
+    Raises:
+        StorageFault: the database cannot be used, the job is over, or another process was quicker.
+    """
+    return _queued(ledger, job, reason=reason, restarts=job.restarts + 1)
 
 
 def edit(ledger: Ledger, job: JobRecord, *, trials: int) -> JobRecord:
     """Change the total of trials; a search that runs takes it over within seconds.
 
     Raises:
-        ConfigError: the job is over, or is no search.
+        JobOverError: the job is over.
+        ConfigError: it is no search.
         StorageFault: the database cannot be used.
     """
     _refuse_final(job, "edit")
@@ -124,13 +133,24 @@ def _succeeded(ledger: Ledger, job: JobRecord, account: str, max_open: int | Non
     return submission.job
 
 
+def _queued(
+    ledger: Ledger, job: JobRecord, *, reason: str | None = None, restarts: int | None = None
+) -> JobRecord:
+    lease = ledger.claim_job(job.id, owner=_owner(), seconds=_LEASE_S)
+    try:
+        ledger.set_job_state(lease, JobState.QUEUED, reason=reason, restarts=restarts)
+    finally:
+        ledger.release_job(lease)
+    return ledger.job(job.id)
+
+
 def _owner() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _refuse_final(job: JobRecord, verb: str) -> None:
     if job.state.is_final:
-        raise ConfigError(
+        raise JobOverError(
             f"job {job.id} of study {job.study!r} is {status_of(job)}: there is nothing to {verb}; run its "
-            "config with --detach to go on"
+            "config again to go on"
         )

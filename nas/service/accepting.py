@@ -152,7 +152,7 @@ def _check_evaluation_quota(service: Service, identity: Identity) -> None:
 def _check_name(service: Service, identity: Identity, name: str) -> None:
     """Refuse a study that somebody else has."""
     try:
-        owner = service.ledger.study(name).account
+        owner = service.ledger.study_status(name).account
     except UnknownStudyError:
         return
     if owner != identity.account and not (identity.is_admin and owner is None):

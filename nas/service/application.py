@@ -21,6 +21,7 @@ from nas.service.gate import GateMiddleware
 from nas.service.limits import LimitsMiddleware
 from nas.service.metrics import Metrics, standing_of
 from nas.service.observability import ObservabilityMiddleware
+from nas.service.profiling import Profiler
 from nas.service.routes import events, exports, jobs, operations, selection, spaces, studies, targets, trials
 from nas.service.security_headers import SecurityHeadersMiddleware
 from nas.service.settings import ServiceSettings
@@ -104,6 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             authenticator=Authenticator(ledger, failures_per_minute=settings.limits.failed_logins_per_minute),
             dispatcher=dispatcher,
             streams=Streams(settings.limits.streams),
+            profiler=Profiler(),
         )
         dispatcher.start()
         try:

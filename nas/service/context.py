@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,11 +13,12 @@ from nas.service.authentication import Authenticator, Identity
 from nas.service.gate import identity_of
 from nas.service.problems import ProblemError, not_found
 from nas.service.settings import ServiceSettings
-from storage import JobRecord, Ledger, StudyRecord, UnknownJobError, UnknownStudyError
+from storage import JobRecord, Ledger, StudyStatus, UnknownJobError, UnknownStudyError
 
 if TYPE_CHECKING:
     from nas.service.dispatcher import Dispatcher
     from nas.service.event_streams import Streams
+    from nas.service.profiling import Profiler
     from nas.service.views import StudyViews
 
 BEARER: Final = HTTPBearer(auto_error=False, scheme_name="token", description="a token of `nas token create`")
@@ -38,20 +39,21 @@ class Service:
     authenticator: Authenticator
     dispatcher: Dispatcher
     streams: Streams
+    profiler: Profiler
 
-    def study(self, identity: Identity, name: str) -> StudyRecord:
-        """A study that the asker may see.
+    def study(self, identity: Identity, name: str) -> StudyStatus:
+        """How a study that the asker may see stands.
 
         Raises:
             ProblemError: 404, the same for an unknown one and one of another account.
         """
         try:
-            record = self.ledger.study(name)
+            status = self.ledger.study_status(name)
         except (UnknownStudyError, ValueError):
             raise not_found() from None
-        if not identity.may_see(record.account):
+        if not identity.may_see(status.account):
             raise not_found()
-        return record
+        return status
 
     def job(self, identity: Identity, job_id: int, kind: str | None = None) -> JobRecord:
         """A job that the asker may see, of a kind if given.
@@ -70,16 +72,16 @@ class Service:
         return record
 
 
-def service_of(request: Request) -> Service:
-    """The service that a request came to."""
+async def service_of(request: Request) -> Service:
+    """The service that a request came to; async, as others are sent to a thread."""
     service: Service = request.app.state.service
     return service
 
 
-def requires(scope: str) -> Callable[..., Identity]:
+def requires(scope: str) -> Callable[..., Awaitable[Identity]]:
     """A dependency that gives who asks, if they have a scope."""
 
-    def identity(request: Request, _: object = Security(BEARER, scopes=[scope])) -> Identity:
+    async def identity(request: Request, _: object = Security(BEARER, scopes=[scope])) -> Identity:
         found = identity_of(request)
         if not found.may(scope):
             raise ProblemError(403, "forbidden", f"this token lacks the scope {scope!r}")

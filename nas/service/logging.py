@@ -28,6 +28,8 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*):[^/\s]*@"), r"\1:***@"),
     (re.compile(r"(?i)\b(password|passwd|secret|token)(\s*[=:]\s*)[^\s,;&\"']+"), r"\1\2***"),
 )
+#: What every secret has; most texts have nothing of it, and one look is faster than four.
+_SUSPICIOUS: Final = re.compile(r"(?i)nas_|bearer|basic|://|passw|secret|token")
 
 
 def configure_logging(
@@ -60,6 +62,8 @@ def configure_logging(
 
 def without_secrets(text: str) -> str:
     """A text with tokens, passwords and authorizations made unreadable."""
+    if _SUSPICIOUS.search(text) is None:
+        return text
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
     return text

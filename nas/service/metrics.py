@@ -156,7 +156,7 @@ def standing_of(ledger: Ledger) -> Standing:
     """
     return Standing(
         jobs=Tally(status_of(job) for job in ledger.jobs()),
-        studies=Tally(study.state.value.lower() for study in ledger.studies()),
+        studies=Tally(study.state.value.lower() for study in ledger.study_statuses()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Page tokens: where the next page begins, and of which query."""
+"""Page tokens: behind which entry the next page begins, and of which query."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -13,8 +14,9 @@ from fastapi import Query
 
 from nas.errors import ConfigError
 from nas.service.context import Service
+from nas.service.views.pages import Position
 
-_MOST: Final = 2**31
+_MOST: Final = 2**63
 _DIGEST: Final = 12
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=10_000, description="entries of a page, at most")]
@@ -35,36 +37,42 @@ def checked_limit(limit: int, service: Service) -> int:
     return limit
 
 
-def page_token(offset: int, query: Mapping[str, Any]) -> str:
-    """A token for the page that begins at `offset` of a query's answer."""
-    text = json.dumps([offset, _digest(query)])
+def token_of(last: Position | None, query: Mapping[str, Any]) -> str | None:
+    """A token for the page behind the last entry of another, by its position; None for the last page."""
+    if last is None:
+        return None
+    text = json.dumps([last.number, last.key, _digest(query)])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def page_offset(token: str | None, query: Mapping[str, Any]) -> int:
-    """Where a page begins; 0 without a token.
+def position_of(token: str | None, query: Mapping[str, Any]) -> Position | None:
+    """The entry that a page comes after; None without a token.
 
     Raises:
         ConfigError: no token of this service, or one of another query.
     """
     if token is None:
-        return 0
+        return None
     try:
-        offset, digest = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True))
+        text = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+        number, key, digest = json.loads(text)
+        last = _position(number, key)
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise ConfigError("page_token: this is no token of a page; begin without one") from None
-    if type(offset) is not int or not 0 <= offset < _MOST or digest != _digest(query):
+    if digest != _digest(query):
         raise ConfigError(
             "page_token: this is a token of another query; keep all other parameters as they were, or begin "
             "without one"
         )
-    return offset
+    return last
 
 
-def following(offset: int, limit: int, total: int, query: Mapping[str, Any]) -> str | None:
-    """The token of the next page; None on the last one."""
-    end = offset + limit
-    return page_token(end, query) if end < total else None
+def _position(number: object, key: object) -> Position:
+    if type(number) is not int or not 0 <= number < _MOST:
+        raise ValueError(number)
+    if key is not None and (type(key) is not float or math.isnan(key)):
+        raise ValueError(key)
+    return Position(number=number, key=key)
 
 
 def _digest(query: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from nas.errors import (
     TargetUnavailableError,
     UnsupportedModelError,
 )
+from nas.jobs.requests import JobOverError
 from nas.service.redaction import redacted
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def problem_of(error: Exception) -> ProblemError | None:
         return not_found()
     if isinstance(error, _UNKNOWN):
         return not_found()
-    if isinstance(error, _CONFLICTS):
+    if isinstance(error, (JobOverError, *_CONFLICTS)):
         return ProblemError(409, "conflict", text)
     if isinstance(error, _QUOTA):
         return ProblemError(429, "quota-exceeded", text, headers={"Retry-After": "60"})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +92,11 @@ class Server(uvicorn.Server):
     on_listening: Callable[[], None] = staticmethod(lambda: None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, say so, and get ready for what the first reader would wait for."""
         await super().startup(sockets)
         if self.started:
             self.on_listening()
+            threading.Thread(target=_get_ready, name="get-ready").start()
 
     @classmethod
     def of(cls, settings: ServiceSettings, listening: Listening) -> Server:
@@ -123,6 +127,18 @@ class Server(uvicorn.Server):
         """The port it listens on, once it does; useful with port 0."""
         listener: socket.socket = self.servers[0].sockets[0]
         return int(listener.getsockname()[1])
+
+
+def _get_ready() -> None:
+    """Do at once what would hold up requests later.
+
+    The importances of a study are computed with Optuna, which takes a second to load. And whatever is loaded
+    by then stays: left to the garbage collector, it would be searched again and again, for a tenth of a
+    second and more, in which nothing is answered.
+    """
+    importlib.import_module("optuna.importance")
+    gc.collect()
+    gc.freeze()
 
 
 def _protocol(header_timeout_s: float) -> type[asyncio.Protocol]:

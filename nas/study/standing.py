@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
 from nas.objectives import Objective
-from nas.pareto import GrowingHypervolume, TieFront
-from nas.study.history import bounds_of, minimised, reference_point, scale_of, uncertain_objective
+from nas.progress import standing_text
+from nas.study.course import Course
+from nas.study.history import bounds_of, minimised, uncertain_objective
 from nas.study.trial import Trial
 from storage import TrialState
 
@@ -32,10 +31,7 @@ class Standing:
     ) -> None:
         self._objectives = objectives
         self._uncertain = uncertain_objective(objectives)
-        self._front: TieFront[int] = TieFront(len(objectives), uncertain=self._uncertain)
-        reference = reference_point(objectives, baseline)
-        self._scale = None if reference is None else scale_of(reference)
-        self._volume = None if reference is None else GrowingHypervolume(reference / scale_of(reference))
+        self._course = Course(objectives, baseline)
         self._states: dict[int, TrialState] = {}
         self._counts: Counter[TrialState] = Counter()
         for trial in trials:
@@ -51,9 +47,8 @@ class Standing:
         if before is not None:
             self._counts[before] -= 1
         if trial.state is TrialState.DONE and trial.is_feasible:
-            self._front.add(bounds_of(trial, self._objectives, self._uncertain), trial.number)
-            if self._volume is not None:
-                self._volume.add(np.array(minimised(trial.values or (), self._objectives)) / self._scale)
+            values = minimised(trial.values or (), self._objectives)
+            self._course.add(trial.number, values, bounds_of(trial, self._objectives, self._uncertain))
 
     def count(self, state: TrialState) -> int:
         """Trials in a state."""
@@ -62,12 +57,12 @@ class Standing:
     @property
     def front(self) -> tuple[int, ...]:
         """Numbers of the trials on the front, in the order in which they were noted."""
-        return self._front.ids
+        return self._course.front
 
     @property
     def hypervolume(self) -> float | None:
         """As `normalised_hypervolume`; None without the full model's metrics."""
-        return None if self._volume is None else self._volume.value
+        return self._course.hypervolume
 
     @property
     def num_evaluated(self) -> int:
@@ -75,10 +70,9 @@ class Standing:
         return sum(self._counts[state] for state in (TrialState.DONE, TrialState.FAILED, TrialState.PAUSED))
 
     def __str__(self) -> str:
-        parts = [f"front {len(self.front)}"]
-        if self.hypervolume is not None:
-            parts.append(f"hypervolume {self.hypervolume:.4f}")
-        for state in (TrialState.PAUSED, TrialState.FAILED):
-            if self.count(state):
-                parts.append(f"{self.count(state)} {state.value.lower()}")
-        return ", ".join(parts)
+        return standing_text(
+            front=len(self.front),
+            hypervolume=self.hypervolume,
+            paused=self.count(TrialState.PAUSED),
+            failed=self.count(TrialState.FAILED),
+        )

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from nas.errors import ConfigError
 from nas.jobs import requests
-from nas.jobs.launching import JobRunsError
 from nas.service.accepting import ACCEPTED, Key, RequestKey, accept_search, tell_accepted
 from nas.service.context import Reader, Searcher, Service, ServiceOf
 from nas.service.job_answers import job_answer, job_answers, newest, page_of
@@ -94,7 +93,7 @@ def edit_job(job_id: JobId, body: JobEdit, service: ServiceOf, identity: Searche
     most = service.settings.limits.max_trials
     if body.trials > most:
         raise ConfigError(f"trials: got {body.trials}; this server allows at most {most}")
-    record = _open(service.job(identity, job_id))
+    record = service.job(identity, job_id)
     return job_answer(service, requests.edit(service.ledger, record, trials=body.trials))
 
 
@@ -125,8 +124,8 @@ def resume_job(job_id: JobId, service: ServiceOf, identity: Searcher) -> Job:
     record = service.job(identity, job_id)
     try:
         resumed = requests.requeue(service.ledger, record, max_open=service.settings.limits.open_jobs)
-    except (JobRunsError, ConfigError) as error:
-        raise _conflict(str(error)) from error
+    except ConfigError as error:
+        raise ProblemError(409, "conflict", str(error)) from error
     service.dispatcher.wake()
     return job_answer(service, resumed)
 
@@ -146,15 +145,4 @@ def get_job_log(
 
 
 def _asked(service: Service, record: JobRecord, request: JobRequest) -> Job:
-    return job_answer(service, requests.ask(service.ledger, _open(record), request))
-
-
-def _open(record: JobRecord) -> JobRecord:
-    """The job, unless it is over."""
-    if record.state.is_final:
-        raise _conflict(f"job {record.id} of study {record.study!r} is {record.state.value.lower()}")
-    return record
-
-
-def _conflict(detail: str) -> ProblemError:
-    return ProblemError(409, "conflict", detail)
+    return job_answer(service, requests.ask(service.ledger, record, request))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from fastapi import APIRouter
 
 from nas.service.context import Searcher, ServiceOf
 from nas.service.json_answer import JsonAnswer
 from nas.service.problems import problems
-from nas.service.profiling import Profiler
 from nas.service.schemas.spaces import Profile, ProfileRequest
 from nas.service.submission import search_config
 
 router = APIRouter(tags=["spaces"])
-
-#: One for the process: it bounds what this machine does at a time, whatever application it is asked by.
-_PROFILER: Final = Profiler()
 
 
 @router.post(
@@ -31,4 +25,4 @@ def profile_space(body: ProfileRequest, service: ServiceOf, identity: Searcher) 
     config = search_config(
         body.config, settings=service.settings, account=identity.account, is_admin=identity.is_admin
     )
-    return JsonAnswer(_PROFILER.profile(config))
+    return JsonAnswer(service.profiler.profile(config))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from nas.service.context import Reader, ServiceOf
 from nas.service.json_answer import JsonAnswer
-from nas.service.paging import Limit, Token, checked_limit, following, page_offset
+from nas.service.paging import Limit, Token, checked_limit, position_of, token_of
 from nas.service.problems import problems
 from nas.service.schemas.studies import (
     Baselines,
@@ -21,7 +21,9 @@ from nas.service.schemas.studies import (
 )
 from nas.service.schemas.trials import Budget, trial_document
 from nas.service.study_answers import study_answer
-from nas.service.views.course import Gain
+from nas.service.views.live import Gain
+from nas.service.views.pages import Position
+from storage import ALL
 
 router = APIRouter(tags=["studies"])
 
@@ -46,15 +48,14 @@ def list_studies(
     """Studies of the asker's account; all of them for an administrator."""
     limit = checked_limit(limit, service)
     query = {"studies of": None if identity.is_admin else identity.account}
-    offset = page_offset(page_token, query)
-    found = (
-        service.ledger.studies() if identity.is_admin else service.ledger.studies(account=identity.account)
-    )
-    page = found[::-1][offset : offset + limit]
+    last = position_of(page_token, query)
+    found = service.ledger.study_statuses(ALL if identity.is_admin else identity.account)[::-1]
+    older = [status for status in found if last is None or status.id < last.number]
+    page = older[:limit]
     return JsonAnswer(
         {
-            "studies": [study_answer(service, record) for record in page],
-            "next_page_token": following(offset, limit, len(found), query),
+            "studies": [study_answer(service, status) for status in page],
+            "next_page_token": token_of(Position(number=page[-1].id) if len(older) > limit else None, query),
         }
     )
 

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from nas.errors import ConfigError
 from nas.service.context import Reader, ServiceOf
 from nas.service.json_answer import JsonAnswer
-from nas.service.paging import Limit, Token, checked_limit, following, page_offset
+from nas.service.paging import Limit, Token, checked_limit, position_of, token_of
 from nas.service.problems import not_found, problems
 from nas.service.routes.studies import StudyName, Where
 from nas.service.schemas.trials import FIELDS, Front, State, Trial, TrialPage, trial_document
@@ -57,13 +57,16 @@ def list_trials(
     view = service.views.view(service.study(identity, study))
     limit, names = checked_limit(limit, service), _checked_fields(fields)
     query = {"study": study, "where": where, "sort": sort, "state": sorted(state)}
-    offset = page_offset(page_token, query)
-    page = view.page(where, sort, [TrialState(one) for one in state], offset, limit)
+    last, states = position_of(page_token, query), [TrialState(one) for one in state]
+    if last is None:
+        page = view.page(where, sort, states, limit=limit)
+    else:
+        page = view.page_after(last, where, sort, states, limit)
     return JsonAnswer(
         {
             "trials": [_picked(trial_document(trial), names) for trial in page.trials],
             "total": page.total,
-            "next_page_token": following(offset, limit, page.total, query),
+            "next_page_token": token_of(page.last, query),
         }
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from nas.service.views.columns import TrialColumns, feasible_rows, objective_bounds, objective_values
-from nas.service.views.course import Course, Told
+from nas.study.course import Course, Evaluated
 from nas.study.history import baseline_metrics
 from nas.study.selection import Rows
 from nas.study.spec import StudySpec
@@ -21,12 +22,29 @@ _MOST_BY_NUMBER: Final = 200
 _FULL_MODEL: Final = "baseline:full"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """A trial that enlarged the hypervolume.
+
+    Attributes:
+        told: trials that had become final by then, itself among them.
+        at: when it became final, in seconds since 1970.
+        value: hypervolume from then on.
+    """
+
+    number: int
+    told: int
+    at: float
+    value: float
+
+
 class LiveStudy:
     """Columns, front and hypervolume of a study; one thread at a time may use it.
 
     Attributes:
         columns: all trials, by number.
         course: of the evaluated trials within the study's budgets.
+        gains: trials that enlarged its hypervolume.
         baseline: metrics of the full model as far as they are known.
         version: another one once anything has changed.
         last_event: id of the newest event of the study that was heeded.
@@ -37,6 +55,7 @@ class LiveStudy:
         self.columns = TrialColumns()
         self.baseline = baseline_metrics(spec, [])
         self.course = Course(spec.objectives, self.baseline)
+        self.gains: list[Gain] = []
         self.version = 0
         self.last_event = -1
         self._told: list[int] = []
@@ -92,6 +111,7 @@ class LiveStudy:
         if any(row.origin == _FULL_MODEL and row.metrics is not None for row in rows):
             self.baseline = baseline_metrics(self._spec, rows)
             self.course = Course(self._spec.objectives, self.baseline)
+            self.gains = []
             first = 0  # budgets and the reference may refer to the full model
         self._judge(first)
 
@@ -113,17 +133,12 @@ class LiveStudy:
         values = objective_values(self.columns, self._spec.objectives, numbers)
         counts = self.columns.in_state(TrialState.DONE)[numbers] & ~np.isnan(values).any(axis=1)
         counts &= self.feasible(numbers)
-        numbers, values = numbers[counts], values[counts]
+        numbers, told, values = numbers[counts], told[counts], values[counts]
         bounds = objective_bounds(self.columns, self._spec.objectives, numbers, values)
-        self.course.add(
-            Told(
-                numbers=numbers,
-                told=told[counts],
-                at=self.columns.ended[numbers],
-                values=values,
-                bounds=bounds,
-            )
-        )
+        for one in self.course.add_all(Evaluated(numbers=numbers, values=values, bounds=bounds)):
+            number = int(numbers[one.row])
+            at, value = float(self.columns.ended[number]), one.hypervolume
+            self.gains.append(Gain(number=number, told=int(told[one.row]), at=at, value=value))
 
 
 def _changed(events: Iterable[EventRecord]) -> set[int]:

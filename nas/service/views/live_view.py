@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
@@ -18,7 +17,7 @@ from nas.study.ledger_errors import translated
 from nas.study.selection import Rows
 from nas.study.spec import StudySpec
 from nas.study.trial import Trial
-from storage import Ledger, StudyRecord, TrialRecord
+from storage import Ledger, StudyStatus, TrialRecord
 
 _Result = TypeVar("_Result")
 
@@ -33,31 +32,27 @@ class LiveView:
         spec: what the study is defined by.
     """
 
-    def __init__(self, ledger: Ledger, record: StudyRecord) -> None:
-        self._ledger, self._record = ledger, record
-        self.spec = StudySpec.from_json(record.spec)
-        self._live = LiveStudy(ledger, record.id, self.spec)
-        self._trials = TrialCache(ledger, record.name, record.id, self.spec)
+    def __init__(self, ledger: Ledger, status: StudyStatus) -> None:
+        self._ledger, self._status = ledger, status
+        with translated():
+            self.spec = StudySpec.from_json(ledger.study(status.name).spec)
+        self._live = LiveStudy(ledger, status.id, self.spec)
+        self._trials = TrialCache(ledger, status.name, status.id, self.spec)
         self._lock = threading.RLock()
         self._memory: dict[Hashable, Any] = {}
-        self._refreshed = float("-inf")
 
-    def refresh(self, record: StudyRecord) -> None:
-        """Take in what is new in the ledger; of threads that ask at once, one does it for all."""
-        asked = time.monotonic()
+    def refresh(self, status: StudyStatus) -> None:
+        """Take in what is new in the ledger; of threads that wait for the same news, one reads it for all."""
         with self._lock, translated():
-            if self._refreshed > asked:
-                return  # another thread began to, after this one had asked
-            began = time.monotonic()
-            self._record = record
-            if self._live.refresh():
+            if status.last_event >= self._status.last_event:
+                self._status = status
+            if status.last_event > self._live.last_event and self._live.refresh():
                 self._memory.clear()
-            self._refreshed = began
 
     @property
-    def record(self) -> StudyRecord:
-        """The study's row as it was read last."""
-        return self._record
+    def status(self) -> StudyStatus:
+        """How the study stood when it was asked for last."""
+        return self._status
 
     @property
     def last_event(self) -> int:

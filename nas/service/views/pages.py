@@ -1,4 +1,4 @@
-"""Rows of a study's columns in the order that somebody asks for, and what was chosen among them."""
+"""Rows of a study's columns in the order that somebody asks for, in pages, and what was chosen among them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.errors import ConfigError, InfeasibleError
 from nas.objectives import Constraint, parse_constraints
+from nas.pareto import Array
 from nas.service.views.columns import TrialColumns
 from nas.study.selection import Rows, matching_rows
 from nas.study.trial import Trial
@@ -18,16 +19,55 @@ from storage import TrialState
 NUMBER = "number"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """Where an entry stands in a list, whatever is added to the list.
+
+    Attributes:
+        number: of the entry, which decides between equal keys.
+        key: that the list is sorted by, ascending; an entry without one comes after all others.
+    """
+
+    number: int
+    key: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderedRows:
+    """Rows by their keys, then by their numbers.
+
+    Attributes:
+        rows: numbers of trials, `(n,)`.
+        keys: of each row, ascending, NaN last, `(n,)`.
+    """
+
+    rows: Rows
+    keys: Array
+
+    def position(self, index: int) -> Position:
+        """Where the row at an index stands."""
+        key = float(self.keys[index])
+        return Position(number=int(self.rows[index]), key=None if np.isnan(key) else key)
+
+    def index_after(self, last: Position) -> int:
+        """Index of the first row behind a position, whether or not a row stands there now."""
+        key = np.nan if last.key is None else last.key
+        first, end = np.searchsorted(self.keys, key, "left"), np.searchsorted(self.keys, key, "right")
+        return int(first + np.searchsorted(self.rows[first:end], last.number, "right"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialPage:
     """Some of the trials that were asked for.
 
     Attributes:
         total: how many there are on all pages.
+        last: where the last one stands; None if no other follows it.
     """
 
     trials: tuple[Trial, ...]
     total: int
+    last: Position | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +104,7 @@ def ordered_rows(
     *,
     sort: str | None,
     states: Collection[TrialState],
-) -> Rows:
+) -> OrderedRows:
     """Rows that hold the constraints, by number or as told; those that lack the metric come last.
 
     Args:
@@ -79,12 +119,11 @@ def ordered_rows(
     """
     mask = columns.in_state(*states) & matching_rows(columns.metrics, constraints, baseline, columns.count)
     rows = np.flatnonzero(mask)
-    if sort is None:
-        return rows
-    name, sign = sort.removeprefix("-"), -1 if sort.startswith("-") else 1
+    name, sign = (sort or NUMBER).removeprefix("-"), -1 if (sort or NUMBER).startswith("-") else 1
     _require(name, [NUMBER, *columns.names], "sort")
-    values = rows.astype(np.float64) if name == NUMBER else columns.metric(name)[rows]
-    return rows[np.lexsort((rows, sign * values))]  # NaN comes last
+    keys = sign * (rows.astype(np.float64) if name == NUMBER else columns.metric(name)[rows])
+    order = np.lexsort((rows, keys))  # NaN comes last
+    return OrderedRows(rows=rows[order], keys=keys[order])
 
 
 def _require(name: str, known: Sequence[str], parameter: str) -> None:

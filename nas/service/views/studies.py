@@ -9,8 +9,7 @@ from typing import Final
 
 from nas.service.views.summary import Summary
 from nas.service.views.view import StudyView
-from nas.study.ledger_errors import translated
-from storage import Ledger, StudyRecord
+from storage import Ledger, StudyStatus
 
 _SUMMARIES: Final = 1024
 
@@ -29,40 +28,39 @@ class StudyViews:
         self._views: OrderedDict[int, StudyView] = OrderedDict()
         self._summaries: OrderedDict[int, tuple[int, Summary]] = OrderedDict()
 
-    def view(self, record: StudyRecord) -> StudyView:
+    def view(self, status: StudyStatus) -> StudyView:
         """A study as it is now.
 
         Raises:
             StorageError: the database cannot be used.
         """
         with self._lock:
-            view = self._views.get(record.id)
-            if view is None:
-                view = self._views[record.id] = StudyView(self._ledger, record)
-            self._views.move_to_end(record.id)
+            view = self._views.get(status.id)
+        if view is None:
+            view = StudyView(self._ledger, status)
+        with self._lock:
+            view = self._views.setdefault(status.id, view)
+            self._views.move_to_end(status.id)
             while len(self._views) > self._capacity:
                 self._views.popitem(last=False)
-        view.refresh(record)
+        view.refresh(status)
         return view
 
-    def summary(self, record: StudyRecord) -> Summary:
-        """A study in one card; for one that has not changed it takes one cheap query and no view.
+    def summary(self, status: StudyStatus) -> Summary:
+        """A study in one card; for one that has not changed it takes no query and no view.
 
         Raises:
             StorageError: the database cannot be used.
         """
         with self._lock:
-            known = self._summaries.get(record.id)
-        if known is not None:
-            with translated():
-                has_news = bool(self._ledger.events(record.id, after=known[0], limit=1))
-            if not has_news:
-                return replace(known[1], state=record.state.value, reason=record.reason)
-        view = self.view(record)
+            known = self._summaries.get(status.id)
+        if known is not None and status.last_event <= known[0]:
+            return replace(known[1], state=status.state.value, reason=status.reason)
+        view = self.view(status)
         found = (view.last_event, view.summary())
         with self._lock:
-            self._summaries[record.id] = found
-            self._summaries.move_to_end(record.id)
+            self._summaries[status.id] = found
+            self._summaries.move_to_end(status.id)
             while len(self._summaries) > _SUMMARIES:
                 self._summaries.popitem(last=False)
         return found[1]

@@ -14,11 +14,18 @@ from nas.pareto import non_dominated_up_to_ties
 from nas.report.thinning import thinned
 from nas.service.views.columns import objective_bounds, objective_values
 from nas.service.views.comparison import Comparison, compare
-from nas.service.views.course import Gain
 from nas.service.views.importances import Importances, Shares
+from nas.service.views.live import Gain
 from nas.service.views.live_view import LiveView
 from nas.service.views.marks import Mark, marks_of
-from nas.service.views.pages import Choice, TrialPage, checked_constraints, ordered_rows
+from nas.service.views.pages import (
+    Choice,
+    OrderedRows,
+    Position,
+    TrialPage,
+    checked_constraints,
+    ordered_rows,
+)
 from nas.service.views.summary import Summary
 from nas.study.ledger_errors import translated
 from nas.study.recovery import recovered_trials, recovery_of
@@ -26,7 +33,7 @@ from nas.study.report.baselines import Gain as BaselineGain
 from nas.study.report.baselines import gains_over
 from nas.study.selection import Candidates, Rows, infeasible_error, matching_rows, select_rows
 from nas.study.trial import Trial
-from storage import Ledger, StudyRecord, TrialState
+from storage import Ledger, StudyStatus, TrialState
 
 _ENDED: Final = (TrialState.DONE, TrialState.FAILED, TrialState.PAUSED)
 
@@ -34,8 +41,8 @@ _ENDED: Final = (TrialState.DONE, TrialState.FAILED, TrialState.PAUSED)
 class StudyView(LiveView):
     """Everything that is shown of a study; threads may share it. `StudyViews` makes and refreshes it."""
 
-    def __init__(self, ledger: Ledger, record: StudyRecord) -> None:
-        super().__init__(ledger, record)
+    def __init__(self, ledger: Ledger, status: StudyStatus) -> None:
+        super().__init__(ledger, status)
         self._importances = Importances()
 
     def page(
@@ -58,19 +65,41 @@ class StudyView(LiveView):
         Raises:
             ConfigError: a constraint that does not parse, or a metric that the study does not have.
         """
-        rows = self.rows(where, sort, states)
-        return TrialPage(trials=tuple(self.trials(rows[offset : offset + limit].tolist())), total=len(rows))
+        return self._page(self._ordered(where, sort, states), offset, limit)
+
+    def page_after(
+        self,
+        last: Position,
+        where: Sequence[str] = (),
+        sort: str | None = None,
+        states: Collection[TrialState] = (),
+        limit: int = 50,
+    ) -> TrialPage:
+        """As `page`, of the trials behind a position: none is seen twice or missed, however many come."""
+        ordered = self._ordered(where, sort, states)
+        return self._page(ordered, ordered.index_after(last), limit)
 
     def rows(
         self, where: Sequence[str] = (), sort: str | None = None, states: Collection[TrialState] = ()
     ) -> Rows:
         """Numbers of the trials of all pages; see `page`."""
+        return self._ordered(where, sort, states).rows
 
-        def find() -> Rows:
+    def _ordered(self, where: Sequence[str], sort: str | None, states: Collection[TrialState]) -> OrderedRows:
+        def find() -> OrderedRows:
             constraints = checked_constraints(where, self.metrics)
             return ordered_rows(self._live.columns, constraints, self.baseline, sort=sort, states=states)
 
         return self._remembered(("rows", tuple(where), sort, frozenset(states)), find)
+
+    def _page(self, ordered: OrderedRows, offset: int, limit: int) -> TrialPage:
+        total = len(ordered.rows)
+        end = offset + limit
+        return TrialPage(
+            trials=tuple(self.trials(ordered.rows[offset:end].tolist())),
+            total=total,
+            last=ordered.position(end - 1) if end < total else None,
+        )
 
     def front(self, where: Sequence[str] = ()) -> list[Trial]:
         """Members of the front that hold constraints, the best in the first objective first.
@@ -130,7 +159,7 @@ class StudyView(LiveView):
     def hypervolume_curve(self, limit: int = 1000) -> list[Gain]:
         """Trials that enlarged the hypervolume, evenly thinned, the first and the last among them."""
         with self._lock:
-            return thinned(self._live.course.gains, limit)
+            return thinned(self._live.gains, limit)
 
     def points(self, limit: int = 2000, where: Sequence[str] = ()) -> list[Mark]:
         """Marks of a plot; the best within the study's budgets and `where` is the selected one.
@@ -179,14 +208,14 @@ class StudyView(LiveView):
 
     def summary(self) -> Summary:
         """The study in one card."""
-        best, record, columns = self.choose().best, self._record, self._live.columns
+        best, status, columns = self.choose().best, self._status, self._live.columns
         supernet, target = self.spec.supernet, self.spec.target
         with self._lock:
             return Summary(
-                name=record.name,
-                state=record.state.value,
-                reason=record.reason,
-                account=record.account,
+                name=status.name,
+                state=status.state.value,
+                reason=status.reason,
+                account=status.account,
                 model=str(supernet.get("provenance", {}).get("source") or "not recorded"),
                 task=str(supernet.get("task", "not recorded")),
                 target=None if target is None else target.name,
@@ -197,7 +226,7 @@ class StudyView(LiveView):
                 num_front=len(self._live.course.front),
                 hypervolume=self.hypervolume,
                 best=best,
-                created_at=record.created_at,
+                created_at=status.created_at,
             )
 
     def _candidates(self) -> Candidates:
@@ -215,7 +244,7 @@ class StudyView(LiveView):
     def _recovered(self) -> list[Trial]:
         """Recovered sub-networks with the scores of their best recovery."""
         with translated():
-            records = self._ledger.recoveries(self._record.id)
+            records = self._ledger.recoveries(self._status.id)
         recoveries = [recovery_of(self._trials.study, record) for record in records]
         numbers = sorted({one.trial for one in recoveries if one.kind == "recovered"})
         trials = [t for t in self.trials(numbers) if t.state is TrialState.DONE and t.values is not None]
@@ -223,7 +252,7 @@ class StudyView(LiveView):
 
     def _nothing(self, *, recovered: bool) -> InfeasibleError:
         kind = "recovered" if recovered else "evaluated"
-        return InfeasibleError(f"study {self._record.name!r} has no {kind} sub-network yet")
+        return InfeasibleError(f"study {self._status.name!r} has no {kind} sub-network yet")
 
     def _not_known_yet(self, constraints: Sequence[Constraint]) -> InfeasibleError | None:
         """Why budgets cannot be judged while the full model, which they refer to, was not evaluated."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nas.figures import figure
+from nas.metrics import kendall_tau
 from nas.objectives import Objective
 from nas.report.document import Block, Code, Heading, Paragraph, Section, Table
 from nas.report.thinning import thinned
@@ -111,7 +112,5 @@ def _staged(reading: Reading, objective: Objective) -> Paragraph:
 
 
 def _tau(pairs: Sequence[tuple[float, float]]) -> str:
-    from nas.recovery import kendall_tau  # loads torch, which other reports need not
-
     tau = kendall_tau([first for first, _ in pairs], [last for _, last in pairs])
     return "too few or all equal for a tau" if tau is None else f"tau {tau:.3f}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from nas.service import dispatcher
-from nas.service.dispatcher import MAX_STARTS, Dispatcher
+from nas.service.dispatcher import MAX_RESTARTS, MAX_STARTS, PATIENCE_S, Dispatcher
 from nas.service.settings import ServiceSettings
-from storage import JobState, Ledger, UnreachableError
+from storage import JobLease, JobRequest, JobState, Ledger, UnreachableError
 
 
 @pytest.fixture
@@ -45,6 +46,31 @@ def made(ledger, *, running_jobs: int = 1) -> Dispatcher:
 def submitted(ledger, study: str, *, kind: str = "search") -> int:
     submission = ledger.submit_job(study, kind=kind, config={}, trials=None, account="alice", log=None)
     return submission.job.id
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The dispatcher's; it stands still unless a test moves it."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(dispatcher, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def lost(ledger, study: str, *, restarts: int = 0) -> JobLease:
+    """The lease of a job whose supervisor died while it ran."""
+    lease = ledger.claim_job(submitted(ledger, study), owner="gone/1", seconds=0.01)
+    ledger.set_job_state(lease, JobState.RUNNING, restarts=restarts)
+    expired(ledger, lease)
+    return lease
+
+
+def unreachable(*_: object, **__: object) -> None:
+    raise UnreachableError("db", "away")
+
+
+def expired(ledger, lease: JobLease) -> None:
+    while ledger.job(lease.job_id).is_alive:
+        time.sleep(0.01)
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
@@ -150,6 +176,70 @@ def test_supervisors_that_never_take_their_job_end_it(ledger, supervisors):
     found = ledger.job(job)
     assert (found.state, found.owner) == (JobState.FAILED, None)
     assert "did not start" in found.reason
+
+
+def test_a_job_whose_supervisor_died_is_started_again_and_its_events_say_why(ledger, supervisors, clock):
+    job = lost(ledger, "a").job_id
+    service = made(ledger)
+    service.look()
+    assert ledger.job(job).state is JobState.RUNNING
+    clock.now = PATIENCE_S
+    service.look()
+    found = ledger.job(job)
+    assert (found.state, found.restarts, found.owner) == (JobState.QUEUED, 1, None)
+    reasons = [event.payload.get("reason") or "" for event in ledger.job_events(job)]
+    assert [reason for reason in reasons if "its supervisor died" in reason] == [found.reason]
+    service.look()
+    assert list(supervisors) == [job]
+
+
+def test_a_supervisor_that_renews_its_lease_late_keeps_its_job(ledger, supervisors, clock):
+    lease, service = lost(ledger, "a"), made(ledger)
+    service.look()
+    ledger.renew_job(JobLease(job_id=lease.job_id, owner=lease.owner, epoch=lease.epoch, seconds=60))
+    service.look()
+    ledger.renew_job(lease)
+    expired(ledger, lease)
+    clock.now = PATIENCE_S
+    service.look()
+    assert (ledger.job(lease.job_id).state, supervisors) == (JobState.RUNNING, {})
+
+
+def test_the_time_of_an_outage_does_not_count_as_silence(ledger, supervisors, clock, monkeypatch):
+    job, service = lost(ledger, "a").job_id, made(ledger)
+    service.look()
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "jobs", unreachable)
+        with pytest.raises(UnreachableError):
+            service.look()
+    clock.now = PATIENCE_S
+    service.look()
+    assert ledger.job(job).state is JobState.RUNNING
+
+
+def test_what_was_asked_of_a_lost_job_still_holds(ledger, supervisors, clock):
+    job, service = lost(ledger, "a").job_id, made(ledger)
+    ledger.request_job(job, JobRequest.PAUSE)
+    for clock.now in (0, PATIENCE_S):
+        service.look()
+    assert (ledger.job(job).state, ledger.job(job).request) == (JobState.QUEUED, JobRequest.PAUSE)
+
+
+def test_a_job_that_is_lost_again_and_again_waits_for_somebody(ledger, supervisors, clock):
+    job, service = lost(ledger, "a", restarts=MAX_RESTARTS).job_id, made(ledger)
+    for clock.now in (0, PATIENCE_S, 2 * PATIENCE_S):
+        service.look()
+    assert (ledger.job(job).state, supervisors) == (JobState.RUNNING, {})
+
+
+def test_a_lost_job_of_a_command_is_left_to_it(ledger, supervisors, clock):
+    job, service = ledger.create_job("a", config={}).id, made(ledger)
+    lease = ledger.claim_job(job, owner="gone/1", seconds=0.01)
+    ledger.set_job_state(lease, JobState.RUNNING)
+    expired(ledger, lease)
+    for clock.now in (0, PATIENCE_S):
+        service.look()
+    assert ledger.job(job).state is JobState.RUNNING
 
 
 def test_a_job_whose_log_is_gone_fails(ledger, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 
-from nas.service.logging import configure_logging
+from nas.service.logging import configure_logging, without_secrets
 from nas.service.metrics import Metrics
 from nas.service.observability import HEADER, ObservabilityMiddleware
 
@@ -128,6 +129,24 @@ def test_secrets_in_a_traceback_are_masked(stream: io.StringIO) -> None:
         logging.getLogger("uvicorn.error").exception("it failed")
     (line,) = lines(stream)
     assert "postgresql://nas:***@db/nas refused nas_***" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nas_0_aaaaaaaaaaaaaaaa",
+        "BEARER canary",
+        "basic\tcanary",
+        "x postgresql://me:canary@host",
+        "PASSWD = canary",
+        "Password:canary",
+        "Secret=canary",
+        "TOKEN: canary",
+    ],
+)
+def test_each_kind_of_secret_is_masked_alone(text: str) -> None:
+    assert "***" in without_secrets(text)
+    assert not re.search("canary|aaaa", without_secrets(text))
 
 
 def test_a_path_that_no_route_has_is_not_logged(client: TestClient, stream: io.StringIO) -> None:

@@ -1,6 +1,7 @@
 """A real server, killed between the commit of a submission and its answer; the next one goes on.
 
-Its search is followed to the end, exported, downloaded and verified, all over HTTP.
+In between a supervisor takes the job and is not heard of again, as when its machine is restarted. The search
+is followed to the end, exported, downloaded and verified, all over HTTP.
 """
 
 from __future__ import annotations
@@ -74,22 +75,11 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tiny_files, tmp_path_factory):
+def place(settings_in, tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
-    url = f"sqlite:///{folder / 'nas.db'}"
-    with Ledger.open(url) as ledger:
+    (folder / "settings.json").write_text(settings_in(folder).model_dump_json())
+    with Ledger.open(f"sqlite:///{folder / 'nas.db'}") as ledger:
         token = issue_token(ledger, "alice", ["read", "search", "export"])
-    settings = {
-        "version": 1,
-        "storage": {"url": url, "artifacts": "artifacts"},
-        "folder": str(folder),
-        "workers": {"kind": "serial"},
-        "models": {"tiny-bert": {"path": str(tiny_files / "model")}},
-        "data": {
-            f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in ("train", "validation")
-        },
-    }
-    (folder / "settings.json").write_text(json.dumps(settings))
     return Place(folder, token)
 
 
@@ -126,6 +116,8 @@ def survived(place, tiny_search):
         first = process.wait(PATIENCE_S)
     with Ledger.open(place.url) as ledger:
         states = [job.state for job in ledger.jobs()]
+        lease = ledger.claim_job(ledger.jobs()[0].id, owner="restarted/1", seconds=0.01)
+        ledger.set_job_state(lease, JobState.RUNNING)
     with place.service() as (_, client):
         answers = [client.post(JOBS, json=body, headers=key) for _ in range(2)]
         events = list(followed(client, f"{answers[0].headers['location']}/events"))
@@ -169,6 +161,14 @@ def test_the_next_service_runs_the_search_to_its_end_and_tells_of_it(survived):
     assert (kinds[0], kinds[-1]) == ("job_created", "end")
     assert kinds.count("trial_completed") >= 6
     assert survived.events[-1]["payload"]["state"] == "COMPLETED"
+
+
+def test_the_search_is_taken_up_once_and_its_events_say_why(survived, place):
+    changes = [event["payload"] for event in survived.events if event["kind"] == "job_state_changed"]
+    assert [change["state"] for change in changes] == ["RUNNING", "QUEUED", "RUNNING", "COMPLETED"]
+    assert "its supervisor died" in changes[1]["reason"]
+    with Ledger.open(place.url) as ledger:
+        assert [job.restarts for job in ledger.jobs(kind="search")] == [1]
 
 
 def test_no_event_is_told_twice_and_none_names_a_folder(survived, place):

@@ -167,4 +167,4 @@ def grow(tmp_path: Path, grow_in: Callable[..., Growing]) -> Iterator[Callable[.
 @pytest.fixture(scope="module")
 def look() -> Callable[[Growing, StudyViews], StudyView]:
     """The view of a study as it is now."""
-    return lambda growing, views: views.view(growing.ledger.study(NAME))
+    return lambda growing, views: views.view(growing.ledger.study_status(NAME))

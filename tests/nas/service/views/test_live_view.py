@@ -151,19 +151,19 @@ def test_a_study_of_an_old_name_is_another_study(grow: Grow, look: Look) -> None
 def test_views_that_were_not_looked_at_give_way(grow: Grow, look: Look) -> None:
     growing = grow()
     views = StudyViews(growing.ledger, capacity=1)
-    record = growing.ledger.study("growing")
-    kept = views.view(record)
-    other = growing.ledger.create_study("other", spec=growing.spec.to_json(), fingerprint={}, seed=0)
-    views.view(other)
-    assert views.view(record) is not kept
+    status = growing.ledger.study_status("growing")
+    kept = views.view(status)
+    growing.ledger.create_study("other", spec=growing.spec.to_json(), fingerprint={}, seed=0)
+    views.view(growing.ledger.study_status("other"))
+    assert views.view(status) is not kept
 
 
 def test_the_card_of_a_study_follows_its_state_and_its_trials(grow: Grow) -> None:
     growing = grow()
     views = StudyViews(growing.ledger)
-    assert views.summary(growing.ledger.study("growing")).num_evaluated == 0
+    assert views.summary(growing.ledger.study_status("growing")).num_evaluated == 0
     growing.complete(growing.propose())
-    found = views.summary(growing.ledger.study("growing"))
+    found = views.summary(growing.ledger.study_status("growing"))
     assert (found.num_evaluated, found.num_front) == (1, 1)
     assert found.best is not None
 
@@ -174,7 +174,7 @@ from nas.service.views import StudyViews
 from storage import Ledger
 
 with Ledger.open(sys.argv[1]) as ledger:
-    view = StudyViews(ledger).view(ledger.study("growing"))
+    view = StudyViews(ledger).view(ledger.study_status("growing"))
     view.select(), view.page(["accuracy >= 0"], "-accuracy"), view.points(), view.gains(), view.summary()
 print([name for name in ("torch", "transformers", "ray") if name in sys.modules])
 """
