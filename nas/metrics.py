@@ -1,7 +1,8 @@
 """Quality metrics by name; those of numbers are computed by scikit-learn and scipy (extra `metrics`).
 
 Those of classes are ours, to the bit as scikit-learn has them: its calls cost 0.5 to 2 ms whatever the size,
-which a staged search would pay at every stage of every sub-network (docs/evaluation-cost.md).
+which a staged search would pay at every stage of every sub-network (docs/evaluation-cost.md). So is the rank
+correlation of two scores of the same sub-networks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ from nas.names import entry
 Kind: TypeAlias = Literal["classification", "regression", "loss"]
 Direction: TypeAlias = Literal["max", "min"]
 _Score: TypeAlias = Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
+
+#: With fewer there is no order worth a figure.
+LEAST_RANKED: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,28 @@ def metric_values(
 ) -> dict[str, float]:
     """Several scores of the same outputs, by name in the given order; see `compute`."""
     return {name: compute(name, logits, labels) for name in names}
+
+
+def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Kendall's tau-b, 1 for the same order, -1 for the reverse one, with ties accounted for.
+
+    None with fewer than three items, or where all of one side are equal.
+
+    Source: Kendall 1945, "The treatment of ties in ranking problems".
+
+    Raises:
+        ValueError: sequences of different lengths.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"got {len(first)} and {len(second)} scores; give both of every item")
+    if len(first) < LEAST_RANKED:
+        return None
+    upper = np.triu_indices(len(first), k=1)
+    signs = [np.sign(np.subtract.outer(side, side))[upper] for side in map(np.asarray, (first, second))]
+    untied = [int(np.count_nonzero(sign)) for sign in signs]
+    if not all(untied):
+        return None
+    return float(np.dot(*signs) / math.sqrt(untied[0] * untied[1]))
 
 
 def _check_finite(outputs: npt.NDArray[Any], name: str) -> None:

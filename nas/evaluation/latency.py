@@ -10,16 +10,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from nas.evaluation.runtimes.availability import check_available
-from nas.evaluation.skeleton import Skeleton
 from nas.evaluation.target import Target
-from search_spaces import ModelShape, SubnetConfig
+from search_spaces import LayerUnits, ModelShape, SubnetConfig
 from search_spaces.units import count
 from workers import Evaluator, EvaluatorFactory, LatencyProtocol
+
+if TYPE_CHECKING:  # who only reads measurements needs no torch
+    from nas.evaluation.skeleton import Skeleton
 
 #: A noisy measurement is still ranked if its ratio is known this well, as a share of it or of the full model:
 #: pairs are disturbed alike.
@@ -103,6 +105,17 @@ def shape_key(shape: ModelShape, config: SubnetConfig) -> str:
     head_dims = sorted({layer.head_dim for layer in shape.layers})
     record = [shape.model_type, count(config.hidden), layers, head_dims, outside]
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()[:32]
+
+
+def sizes_only(config: SubnetConfig) -> SubnetConfig:
+    """The sub-network of the same sizes that keeps the first units: latency does not depend on which."""
+    layers = tuple(
+        None
+        if units is None
+        else LayerUnits(heads=count(units.heads), queries=count(units.queries), ffn=count(units.ffn))
+        for units in config.layers
+    )
+    return SubnetConfig(hidden=count(config.hidden), layers=layers)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import ConfigError
 from nas.evaluation import shape_key
-from nas.evaluation.latency import half_width
-from nas.targets.plan import Plan, sizes_only
+from nas.evaluation.latency import half_width, sizes_only
 from nas.targets.prediction import LatencyPredictor
 from search_spaces import ModelShape, SubnetConfig
 from storage import EventRecord, Ledger, StudyRecord, TrialState
+
+if TYPE_CHECKING:
+    from nas.targets.plan import Plan
 
 #: Kind of the event that holds a plan.
 PLANNED: Final = "latency_plan"
@@ -35,6 +37,8 @@ def find_plan(ledger: Ledger, sha256: str) -> Plan:
     Raises:
         ConfigError: it was made for another database.
     """
+    from nas.targets.plan import Plan  # loads torch
+
     for event in _plans(ledger):
         if event.payload["sha256"] == sha256:
             return Plan.from_json(event.payload["plan"])

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from nas.errors import ConfigError
 from nas.evaluation import Skeleton, Target, shape_key
+from nas.evaluation.latency import sizes_only
 from nas.families import family_of
 from nas.targets.documents import (
     canonical,
@@ -21,8 +22,7 @@ from nas.targets.documents import (
     unsigned,
 )
 from nas.targets.structure import portable_config, structure_of
-from search_spaces import LayerUnits, ModelShape, SpaceError, SubnetConfig
-from search_spaces.units import count
+from search_spaces import ModelShape, SpaceError, SubnetConfig
 from workers import LatencyProtocol
 
 FORMAT: Final = "nas-latency-plan/1"
@@ -188,17 +188,6 @@ def make_plan(
             "biases), and a device has nothing else to build it from; measure it where the supernet is"
         )
     return plan
-
-
-def sizes_only(config: SubnetConfig) -> SubnetConfig:
-    """The sub-network of the same sizes that keeps the first units: latency does not depend on which."""
-    layers = tuple(
-        None
-        if units is None
-        else LayerUnits(heads=count(units.heads), queries=count(units.queries), ffn=count(units.ffn))
-        for units in config.layers
-    )
-    return SubnetConfig(hidden=count(config.hidden), layers=layers)
 
 
 def without_place(target: Target) -> Target:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from nas.metrics import kendall_tau
 from nas.targets.block_features import Array, BlockFeatures, Widths
 from nas.targets.ridge import NOISE, RidgeFit, prior_scales
 from search_spaces import ModelShape, SubnetConfig
@@ -97,8 +98,6 @@ class LatencyPredictor:
         fit = self._fitted()
         if fit is None:
             return None
-        from nas.recovery import kendall_tau  # loads torch
-
         ratios = np.array([ratio for _, ratio, _ in self._measured.values()])
         predicted = ratios * (1 - fit.left_out)
         some = slice(0, _RANKED_SHAPES)

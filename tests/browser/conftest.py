@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 REQUIRED = ("CI", "NAS_REQUIRE_BROWSER")
@@ -71,20 +73,13 @@ def searched(tiny_files: Path, tiny_search: dict[str, Any], tmp_path_factory: py
 
 
 @pytest.fixture(scope="session")
-def served(tiny_files: Path, searched: Path) -> Iterator[Served]:
+def served(settings_in: Callable[..., Any], searched: Path) -> Iterator[Served]:
     """A service on the tiny study, in a thread; the link is an administrator's."""
     from nas.service.authentication import issue_token
     from nas.service.server import Listening, Server
-    from nas.service.settings import load_settings
     from storage import Ledger
 
-    settings = load_settings(
-        storage={"url": f"sqlite:///{searched / 'nas.db'}", "artifacts": "artifacts"},
-        folder=str(searched),
-        workers={"kind": "serial"},
-        models={"tiny-bert": {"path": str(tiny_files / "model")}},
-        data={f"tiny-{part}": {"path": str(tiny_files / f"{part}.csv")} for part in ("train", "validation")},
-    )
+    settings = settings_in(searched)
     server = Server.of(settings, Listening(port=0))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -97,6 +92,101 @@ def served(tiny_files: Path, searched: Path) -> Iterator[Served]:
         yield Served(url, f"{url}/#token={token}", searched, ledger)
     server.should_exit = True
     thread.join()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A target that a study's shapes were timed on, and one beside it, `spare`, that nothing was timed on.
+
+    Attributes:
+        shapes: how many, the full model among them.
+    """
+
+    study: str = "measured"
+    target: str = "edge"
+    device_id: str = "0123456789abcdef"
+    shapes: int = 25
+
+
+@pytest.fixture(scope="session")
+def measured(served: Served) -> Measured:
+    """Each sub-network took as long as its parameters say; the full model 10 ms at first, and 10.5 at last.
+
+    The largest one is over the study's budget, the next one was stopped early, and every third one is
+    dominated.
+    """
+    from nas.evaluation import Target, shape_key
+    from nas.study.spec import StudySpec
+    from nas.targets.registry import add_target
+    from search_spaces import SubnetConfig, build_space
+
+    found, ledger = Measured(), served.ledger
+    target = Target(name=found.target, sequence_length=16)
+    add_target(ledger, target)
+    add_target(ledger, Target(name="spare", sequence_length=99, labels={"device": "spare"}))
+    tiny = StudySpec.from_json(ledger.study("tiny").spec)
+    space, generator = build_space("medium", tiny.shape), np.random.default_rng(0)
+    configs: dict[str, SubnetConfig] = {}
+    while len(configs) < found.shapes - 1:
+        config = space.sample(generator)
+        configs[shape_key(tiny.shape, config)] = config
+    put = functools.partial(_put_latency, ledger, found.device_id, target.workload_sha256)
+    for latency in (10.0, 10.5):
+        put(shape_key(tiny.shape, SubnetConfig.full(tiny.shape)), {"reference_ms": latency})
+    for key, config in configs.items():
+        ratio = tiny.costs(config)["num_parameters"] / tiny.full_costs["num_parameters"]
+        put(key, {"ratio": ratio, "ratio_low": 0.99 * ratio, "ratio_high": 1.01 * ratio})
+    proposals = [_proposal(config, tiny, space) for config in configs.values()]
+    _evaluate(ledger, found.study, sorted(proposals, key=_size), dict(target.describe()))
+    return found
+
+
+def _evaluate(ledger: Any, study: str, proposals: list[Any], target: dict[str, Any]) -> None:
+    constraints = [f"num_parameters <= {_size(proposals[-2]):.0f}"]
+    spec = {**ledger.study("tiny").spec, "target": target, "constraints": constraints}
+    ledger.create_study(study, spec=spec, fingerprint={}, seed=0)
+    lease = ledger.acquire(study, owner="test", seconds=600)
+    *others, early, last = ledger.propose(lease, proposals)
+    for trial in (*others, early, last):
+        ledger.dispatch(lease, trial.number)
+    for trial in (*others, last):
+        loss = 1.0 if trial.number % 3 == 2 else 1e3 / trial.costs["num_parameters"]
+        ledger.complete(lease.study_id, trial.number, {"loss": loss})
+    ledger.pause(lease, early.number, {"loss": 0.9}, reason="dominated")
+
+
+def _size(proposal: Any) -> float:
+    size: float = proposal.costs["num_parameters"]
+    return size
+
+
+def _proposal(config: Any, spec: Any, space: Any) -> Any:
+    from storage import Proposal
+
+    return Proposal(
+        key=config.key,
+        config=config.to_json(),
+        parameters=space.encode(config),
+        sampler_attributes={},
+        costs=spec.costs(config),
+        origin="sampler",
+    )
+
+
+def _put_latency(ledger: Any, device_id: str, workload: str, key: str, figures: dict[str, float]) -> None:
+    from storage import LatencyRecord
+
+    ledger.put_latency(
+        LatencyRecord(
+            shape_key=key,
+            target=device_id,
+            workload_sha256=workload,
+            statistics=figures,
+            quality_flag="ok",
+            device={"device": "cpu", "threads": 1, "cpu": "Some CPU"},
+            valid=True,
+        )
+    )
 
 
 @dataclass

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from nas.evaluation import Target
 from storage import Proposal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 PAYLOADS = (
     "<script>window.broken=1</script>",

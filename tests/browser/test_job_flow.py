@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from nas.export import verify_folder
 from storage import JobState
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 FLOW_TIMEOUT_MS = 240_000
 

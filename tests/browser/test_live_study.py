@@ -9,12 +9,10 @@ from playwright.sync_api import expect
 
 from storage import Proposal, StudyState
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
-def test_results_appear_on_the_open_page_and_what_was_set_in_it_stays(
-    signed_in: Any, served: Any
-) -> None:
+def test_results_appear_on_the_open_page_and_what_was_set_in_it_stays(signed_in: Any, served: Any) -> None:
     ledger = served.ledger
     tiny = ledger.study("tiny")
     trials = [trial for trial in ledger.trials(tiny.id) if trial.state.value == "DONE"]

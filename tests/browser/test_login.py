@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_the_link_signs_in_and_takes_the_token_out_of_the_address(signed_in: Any, served: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 BUDGET = "Parameters, at most, slider"
 SET = "(e, value) => { e.value = value; e.dispatchEvent(new Event('input', {bubbles: true})) }"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nas.evaluation.latency import half_width, shape_key
 from nas.figures import figure
 from nas.study import Trial
+from nas.targets.history import predictor_of
 from storage import LatencyRecord, Ledger
 
 
@@ -30,8 +32,6 @@ class LatencyFacts:
 
 def latency_facts(ledger: Ledger, trial: Trial) -> list[LatencyFacts]:
     """Facts by device that measured the study's workload; empty without a target."""
-    from nas.evaluation import shape_key  # loads torch
-
     target = trial.study.target
     if target is None:
         return []
@@ -45,8 +45,6 @@ def latency_facts(ledger: Ledger, trial: Trial) -> list[LatencyFacts]:
 
 
 def _facts(ledger: Ledger, trial: Trial, own: LatencyRecord | None, full: LatencyRecord) -> LatencyFacts:
-    from nas.targets.history import predictor_of
-
     reference_ms = _reference_ms(trial) or float(full.statistics["reference_ms"])
     predictor = predictor_of(ledger, full.target, full.workload_sha256)
     ratio = None if predictor is None else predictor.likely(trial.config)
@@ -77,8 +75,6 @@ def _device(record: LatencyRecord) -> str:
 
 
 def _measured(record: LatencyRecord, reference_ms: float) -> str:
-    from nas.evaluation.latency import half_width
-
     figures = record.statistics
     ratio = figures.get("ratio")
     if ratio is None:

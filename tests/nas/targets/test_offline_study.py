@@ -14,12 +14,13 @@ from torch import nn
 import nas
 from nas.errors import TargetUnavailableError
 from nas.evaluation import LatencyEvaluation, Target, shape_key
+from nas.evaluation.latency import sizes_only
 from nas.jobs.target_subjects import Subject, front_configs
 from nas.study import Study
 from nas.supernet import Supernet
 from nas.targets.calibration import calibration_shapes
 from nas.targets.history import store_plan
-from nas.targets.plan import make_plan, sizes_only
+from nas.targets.plan import make_plan
 from search_spaces import SearchSpace, SubnetConfig, Workload, cost
 from storage import LatencyRecord, Ledger, TrialState
 from workers import PairedSamples

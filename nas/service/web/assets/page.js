@@ -4,9 +4,11 @@
 const nas = (() => {
   const REFRESH_MS = 2000;
   const byId = (id) => document.getElementById(id);
+  let isOfRefresh = false;  // whether the problem that is shown is of a part that was read anew
 
   function showProblem(title, detail) {
     const box = byId("problem");
+    isOfRefresh = false;
     box.replaceChildren();
     if (!title) { box.hidden = true; return; }
     const strong = document.createElement("strong");
@@ -136,18 +138,26 @@ const nas = (() => {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
   setInterval(() => { if (!document.hidden) refresh(); }, REFRESH_MS);
 
-  document.addEventListener("htmx:beforeRequest", () => showProblem(""));
-  document.addEventListener("htmx:sendError", () => showProblem("The service cannot be reached.", "It is asked again."));
+  // Only what a reader asks for takes a problem away, or a refresh that goes well after one that did not.
+  const isUnasked = (event) => event.detail.requestConfig.triggeringEvent?.type === "refresh";
+  document.addEventListener("htmx:beforeRequest", (event) => { if (!isUnasked(event)) showProblem(""); });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && isOfRefresh) showProblem("");
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    showProblem("The service cannot be reached.", "It is asked again.");
+    isOfRefresh = isUnasked(event);
+  });
   document.addEventListener("htmx:responseError", (event) => {
     const {status, responseText} = event.detail.xhr;
     if (status === 401) { location.reload(); return; }
     const problem = problemOf(status, responseText);
     showProblem(problem.title, problem.detail);
+    isOfRefresh = isUnasked(event);
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const {target, requestConfig} = event.detail;
-    const isUnasked = requestConfig.triggeringEvent?.type === "refresh";
-    if (isUnasked && target.matches(":active")) event.detail.shouldSwap = false;  // a press is under way in it
+    const {target} = event.detail;
+    if (isUnasked(event) && target.matches(":active")) event.detail.shouldSwap = false;  // a press is under way in it
     else keep();
   });
   document.addEventListener("htmx:afterSwap", () => {
@@ -157,5 +167,5 @@ const nas = (() => {
     if (teller) say(teller.dataset.announce);
   });
 
-  return {send, say, showProblem, refresh};
+  return {send, bodyOf, say, showProblem, refresh};
 })();

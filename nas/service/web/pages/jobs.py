@@ -12,6 +12,7 @@ from nas.config.search import SearchSection
 from nas.config.sections import TaskName
 from nas.config.space import SpaceSection
 from nas.jobs.kinds import EXPORT, SEARCH
+from nas.objectives import EXACT_METRICS
 from nas.service.authentication import Identity
 from nas.service.context import Reader, Service, ServiceOf
 from nas.service.job_answers import job_answer, job_answers, newest, page_of
@@ -25,6 +26,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 PAGE: Final = 25
 _OVER: Final = ("completed", "failed", "cancelled")
+#: Of a profile, in the order in which they are written.
+_POINTS: Final = ("smallest", "middle", "largest", "full")
 _LIVE: Final = ("queued", "running", "pausing", "stopping")
 
 JobId = Annotated[int, Path(ge=0)]
@@ -82,6 +85,8 @@ def _choices(service: Service) -> dict[str, Any]:
         "sampler": search["sampler"].default,
         "spaces": get_args(SpaceSection.model_fields["kind"].annotation),
         "most_trials": service.settings.limits.max_trials,
+        "points": _POINTS,
+        "costs": tuple(EXACT_METRICS),
     }
 
 
@@ -94,7 +99,7 @@ def _standing(service: Service, identity: Identity, job: Job) -> dict[str, Any]:
         "is_search": job.kind != EXPORT,
         "may_search": identity.may("search"),
         "can_pause": job.status in ("queued", "running"),
-        "can_resume": job.status in ("paused", "lost", "failed", "pausing"),
+        "can_resume": job.status in ("paused", "lost", "failed"),
         "most_trials": service.settings.limits.max_trials,
         "announcement": f"Job {job.id} {job.status}" + (f", {done} of {total} trials" if total else ""),
     }

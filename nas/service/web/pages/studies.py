@@ -18,7 +18,7 @@ from nas.service.web.page_route import PageRoute
 from nas.service.web.plots.curve import sparkline
 from nas.service.web.standing import standing_of
 from nas.service.web.trial_rows import written
-from storage import ALL, StudyRecord
+from storage import ALL, StudyStatus
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -72,26 +72,26 @@ def show_cards(service: ServiceOf, identity: Reader, offset: Offset = 0, seen: s
 
 def _context(service: Service, identity: Identity, offset: int) -> dict[str, Any]:
     account = ALL if identity.is_admin else identity.account
-    records = service.ledger.studies(account=account)[::-1]
-    shown = records[offset : offset + PAGE]
-    cards = [_card(service, identity, record) for record in shown]
+    statuses = service.ledger.study_statuses(account=account)[::-1]
+    shown = statuses[offset : offset + PAGE]
+    cards = [_card(service, identity, status) for status in shown]
     return {
         "cards": cards,
         "query": urlencode({"offset": offset}),
         "seen": hashlib.sha256(repr(cards).encode()).hexdigest()[:16],
         "newer": max(offset - PAGE, 0) if offset else None,
-        "older": offset + PAGE if offset + PAGE < len(records) else None,
+        "older": offset + PAGE if offset + PAGE < len(statuses) else None,
     }
 
 
-def _card(service: Service, identity: Identity, record: StudyRecord) -> Card:
-    summary = service.views.summary(record)
-    gains = service.views.view(record).hypervolume_curve(_GAINS) if summary.hypervolume else []
+def _card(service: Service, identity: Identity, status: StudyStatus) -> Card:
+    summary = service.views.summary(status)
+    gains = service.views.view(status).hypervolume_curve(_GAINS) if summary.hypervolume else []
     ends = [(float(gain.told), gain.value) for gain in gains]
     return Card(
         name=summary.name,
         state=summary.state,
-        is_live=standing_of(service, identity, record).is_live,
+        is_live=standing_of(service, identity, status).is_live,
         model=summary.model,
         task=summary.task,
         target=summary.target or "latency is not measured",

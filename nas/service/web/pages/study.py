@@ -50,11 +50,11 @@ def show_importances(study: str, service: ServiceOf, identity: Reader) -> Respon
 
 
 def _page(name: str, request: Request, service: Service, identity: Identity) -> StudyPage:
-    record = service.study(identity, name)
-    view = service.views.view(record)
+    status = service.study(identity, name)
+    view = service.views.view(status)
     return StudyPage(
         view,
-        standing_of(service, identity, record),
+        standing_of(service, identity, status),
         study_query(view, request.query_params),
         str(request.base_url).rstrip("/"),
     )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from nas.errors import ConfigError
+from nas.evaluation import Target
 from nas.service.authentication import Identity
 from nas.service.context import Reader, Service, ServiceOf
 from nas.service.web.environment import render, render_page
 from nas.service.web.page_route import PageRoute
+from nas.targets.registry import TargetView, overview, views_of
 from storage import ALL, StudyRecord
-
-if TYPE_CHECKING:
-    from nas.evaluation import Target
-    from nas.targets.registry import TargetView
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -30,8 +26,6 @@ def show_targets(identity: Reader) -> Response:
 @router.get("/targets/list", response_class=HTMLResponse)
 def show_list(service: ServiceOf, identity: Reader) -> Response:
     """Registered targets, and those that studies measured without registering any."""
-    from nas.targets.registry import overview  # loads torch
-
     registered = overview(service.ledger)
     names = {view.target.name for view in registered}
     views = [*registered, *_unregistered(service, identity, names)]
@@ -39,8 +33,6 @@ def show_list(service: ServiceOf, identity: Reader) -> Response:
 
 
 def _unregistered(service: Service, identity: Identity, names: set[str]) -> list[TargetView]:
-    from nas.targets.registry import views_of
-
     account = ALL if identity.is_admin else identity.account
     targets = [_target(record) for record in service.ledger.studies(account=account)]
     found = {one.workload_sha256: one for one in targets if one is not None and one.name not in names}
@@ -49,8 +41,6 @@ def _unregistered(service: Service, identity: Identity, names: set[str]) -> list
 
 def _target(record: StudyRecord) -> Target | None:
     """The target of a study; None without one, or one that this version lacks."""
-    from nas.evaluation import Target
-
     try:
         return None if record.spec["target"] is None else Target(**record.spec["target"])
     except (TypeError, ConfigError):
