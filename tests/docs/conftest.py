@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -20,6 +23,7 @@ RUN_LANGUAGES = ("console", "bash", "python")
 _FENCE = re.compile(
     r"(?:<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<language>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+_SHELL_SIGNS = frozenset(("|", "||", "&", "&&", ";", "<", ">", ">>", "(", ")"))
 _NAS = f"""#!{sys.executable}
 from nas.cli import main
 main()
@@ -41,6 +45,11 @@ class FencedBlock:
         return self.mark.removeprefix("not run: ") if self.mark.startswith("not run: ") else None
 
     @property
+    def is_run(self) -> bool:
+        """Whether a walk through the page runs it; one marked `test: NAME` has a test of its own."""
+        return self.language in RUN_LANGUAGES and not self.mark.startswith(("not run: ", "test: "))
+
+    @property
     def file(self) -> str | None:
         return self.mark.removeprefix("file: ") if self.mark.startswith("file: ") else None
 
@@ -50,6 +59,18 @@ class FencedBlock:
         if self.language == "bash":
             return self.text
         return "\n".join(line[2:] for line in self.text.splitlines() if line.startswith("$ "))
+
+    @property
+    def plain_commands(self) -> list[list[str]] | None:
+        """The words of each command where all are `nas` or `cd` and need nothing of a shell."""
+        if "$" in self.shell:
+            return None
+        commands = [_words(line) for line in self.shell.replace("\\\n", " ").splitlines()]
+        commands = [words for words in commands if words]
+        is_plain = all(
+            words[0] in ("nas", "cd") and not _SHELL_SIGNS.intersection(words) for words in commands
+        )
+        return commands if is_plain else None
 
 
 def blocks_of(page: Path) -> list[FencedBlock]:
@@ -72,21 +93,78 @@ def pages() -> dict[str, list[FencedBlock]]:
     return {path.name: blocks_of(path) for path in sorted((ROOT / "docs").glob("*.md"))}
 
 
-@pytest.fixture(scope="session")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[FencedBlock]], Path]:
-    """Runs the blocks of a page in one folder that all pages share; returns the folder."""
-    folder, programs = tmp_path_factory.mktemp("reader"), tmp_path_factory.mktemp("programs")
-    environment = _environment(programs)
+class Reader:
+    """Somebody who runs the blocks of pages, one after the other, in one folder."""
 
-    def run(blocks: list[FencedBlock]) -> Path:
+    def __init__(
+        self, folder: Path, output: Path, environment: dict[str, str], warm: subprocess.Popen[str]
+    ) -> None:
+        self.folder = folder
+        self._output = output
+        self._environment = environment
+        self._warm = warm
+
+    def walk(self, blocks: list[FencedBlock]) -> Path:
+        """The folder, with what the blocks have left in it."""
         for block in blocks:
             if block.file is not None:
-                (folder / block.file).write_text(_offline(block.text), encoding="utf-8")
-            elif block.language in RUN_LANGUAGES and block.reason_not_run is None:
-                _run(block, folder, environment)
-        return folder
+                (self.folder / block.file).write_text(_offline(block.text), encoding="utf-8")
+            elif block.is_run:
+                status, output = self._run(block)
+                assert status == 0, f"docs/{block.page}, line {block.line}:\n{block.text}\n{output[-6000:]}"
+        return self.folder
 
-    return run
+    def _run(self, block: FencedBlock) -> tuple[int, str]:
+        if block.language == "python":
+            return self._ask({"code": _offline(block.text), "folder": str(self.folder)})
+        commands = block.plain_commands
+        return self._shell(block) if commands is None else self._nas(commands)
+
+    def _nas(self, commands: list[list[str]]) -> tuple[int, str]:
+        folder, shown = self.folder, ""
+        for program, *arguments in commands:
+            if program == "cd":
+                folder /= arguments[0]
+                continue
+            own = [_offline(argument) for argument in arguments]
+            status, output = self._ask({"arguments": own, "folder": str(folder)})
+            shown += output
+            if status != 0:
+                return status, shown
+        return 0, shown
+
+    def _ask(self, request: dict[str, Any]) -> tuple[int, str]:
+        requests, answers = _pipes(self._warm)
+        print(json.dumps({**request, "output": str(self._output)}), file=requests, flush=True)
+        answer = answers.readline()
+        assert answer, f"tests/docs/warm_python.py ended with exit code {self._warm.wait()}"
+        return int(answer), self._output.read_text(encoding="utf-8")
+
+    def _shell(self, block: FencedBlock) -> tuple[int, str]:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", _offline(block.shell)],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=540,
+        )
+        return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="session")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[FencedBlock]], Path]]:
+    """Runs the blocks of a page in one folder that all pages share; returns the folder."""
+    programs = tmp_path_factory.mktemp("programs")
+    environment = _environment(programs)
+    command = [sys.executable, str(Path(__file__).with_name("warm_python.py"))]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as warm:
+        yield Reader(tmp_path_factory.mktemp("reader"), programs / "output.txt", environment, warm).walk
 
 
 def _environment(programs: Path) -> dict[str, str]:
@@ -108,22 +186,14 @@ def _offline(text: str) -> str:
     return text.replace(HUB_ID, bundled_model())
 
 
-def _run(block: FencedBlock, folder: Path, environment: dict[str, str]) -> None:
-    command = (
-        [sys.executable, "-c", _offline(block.text)]
-        if block.language == "python"
-        else ["bash", "-euo", "pipefail", "-c", _offline(block.shell)]
-    )
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=540,
-    )
-    assert done.returncode == 0, (
-        f"docs/{block.page}, line {block.line}:\n{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    )
+def _words(line: str) -> list[str]:
+    """Signs of the shell outside quotes are words of their own."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(lexer)
+
+
+def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
