@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export NAS_OPENAPI_CLIENT ?= $(abspath $(VENV))/openapi-client
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: quickstart serve test lint check bench chaos load fuzz audit docs format clean
+.PHONY: quickstart serve test lint check bench chaos load fuzz audit lock docs format clean
 
 quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, front, exported folder
 	$(BIN)/nas quickstart
@@ -13,15 +13,18 @@ quickstart: $(VENV)/quickstart.stamp  ## the main job on a real model: search, f
 serve: $(VENV)/quickstart.stamp  ## REST and the web page, on the database of the quickstart
 	$(BIN)/nas serve
 
-test: $(VENV)/dev.stamp  ## every test: the quick ones a process a core, then those that need the machine for themselves
+# Slow tests keep the order of the folders: xdist's own, by the number of a file's tests, begins the longest one last.
+test: $(VENV)/dev.stamp  ## every test: quick ones a process a core, slow ones two at once, then those that must be alone
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "slow and alone"
 
-lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts
+lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts, weaknesses of our own code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r nas search_spaces storage workers
 
 check: lint  ## the same, and the fast tests
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
@@ -39,10 +42,22 @@ fuzz: $(VENV)/dev.stamp  ## the API, the config and the parsers against a millio
 	$(PIP_INSTALL) -e ".[fuzz]"
 	$(BIN)/python -m benchmarks fuzz
 
-audit: $(VENV)/dev.stamp  ## known weaknesses in our code and in what it is built on
-	$(BIN)/bandit -q -c pyproject.toml -r nas search_spaces storage workers
+audit: $(VENV)/dev.stamp  ## known weaknesses in what it is built on: the packages installed here, and the container's
 	$(PIP_INSTALL) pip-audit
 	$(BIN)/pip-audit --skip-editable
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r deploy/requirements.lock -r deploy/torch.lock
+
+# Pins that constraints.txt does not have (torch's CUDA libraries) stay as they are in the locks.
+lock: $(VENV)/bin/python  ## the container's packages by hash: deploy/*.lock, from the pins of constraints.txt
+	$(PIP_INSTALL) uv
+	mkdir -p build
+	cat deploy/requirements.lock deploy/torch.lock > build/packages.lock
+	echo hatchling | $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+		--only-binary :all: --generate-hashes --no-header --no-annotate --constraints constraints.txt \
+		$(addprefix --extra ,serve postgres metrics export) \
+		$(addprefix --no-emit-package ,colorama httpx2-jsfetch tzdata) \
+		--output-file build/packages.lock pyproject.toml -
+	awk -f deploy/lock.awk build/packages.lock
 
 docs: $(VENV)/dev.stamp  ## the documentation site, in build/docs; warnings are errors
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs

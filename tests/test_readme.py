@@ -16,6 +16,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_the_python_session_ends_with_an_exported_model(tmp_path: Path) -> None:
     (session,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)

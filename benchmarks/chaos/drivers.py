@@ -80,7 +80,7 @@ class Drivers:
     ) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(300)
 
     def start(self, **settings: Any) -> Driver:
         """Fork a driver; settings are those of `zygote.drive`."""

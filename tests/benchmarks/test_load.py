@@ -17,6 +17,7 @@ from benchmarks.load.service import RunningService
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_clients_ask_a_real_service_and_every_answer_is_right(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'nas.db'}"

@@ -33,6 +33,7 @@ def test_a_notebook_is_kept_without_what_a_run_left_in_it(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_the_quickstart_notebook_runs_and_shows_study_trial_profile_target_and_recovery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

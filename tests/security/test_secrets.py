@@ -145,7 +145,7 @@ def test_a_database_that_is_away_is_told_without_its_address(
     def away(*args: object, **options: object) -> None:
         raise StorageFault(f"the database {URL} is away")
 
-    monkeypatch.setattr(type(app.state.service.ledger), "study", away)
+    monkeypatch.setattr(type(app.state.service.ledger), "study_status", away)
     answer = client.get("/api/v1/studies/alice.tiny")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert CANARY not in answer.text

@@ -22,7 +22,7 @@ import pytest
 
 from workers import Completion, FileRegion, FileStamp, Lane, PoolError, RayPool, Task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _LOGGER = logging.getLogger(__name__)
 STORE_BYTES = 100 * 2**20

@@ -19,7 +19,7 @@ import pytest
 
 from workers import HeadLostError, Lane, LaneName, PoolError, RayPool, Task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _LOGGER = logging.getLogger(__name__)
 QUALITY: dict[LaneName, Lane] = {

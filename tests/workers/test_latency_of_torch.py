@@ -65,6 +65,7 @@ def busy_neighbours() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("busy_neighbours")
 def test_is_contended_beside_two_busy_neighbours_for_each_processor() -> None:
     found = measure_pair(product(256), product(256), PROTOCOL)
@@ -89,6 +90,7 @@ def shared_core() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin threads to cores")
 @pytest.mark.usefixtures("shared_core")
 def test_is_contended_beside_two_neighbours_on_its_core_every_time_of_five() -> None:
@@ -99,6 +101,7 @@ def test_is_contended_beside_two_neighbours_on_its_core_every_time_of_five() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin threads to cores")
 @pytest.mark.usefixtures("shared_core")
 def test_more_work_takes_longer_beside_two_neighbours_on_its_core() -> None:

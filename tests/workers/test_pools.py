@@ -25,7 +25,7 @@ def lane_of(function: Callable[[object], object]) -> Lane:
     return Lane(factory=lambda arrays: function, num_workers=2)
 
 
-@pytest.fixture(params=["serial", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.fixture(params=["serial", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.alone])])
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     if request.param == "serial":
         made: Pool = SerialPool()

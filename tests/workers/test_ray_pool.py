@@ -13,7 +13,7 @@ import pytest
 
 from workers import Completion, Lane, LaneName, Pool, PoolError, Task
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.usefixtures("ray_cluster")]
 
 StartedPool = Callable[..., Pool]
 

@@ -44,6 +44,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_pool_leaves_process_and_machine_as_they_were(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_pool_leaves_process_and_machine_as_they_were(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_handler_of_the_caller_for_sigterm_stays_in_place() -> None:
     def handler(number: int, frame: object) -> None: ...
 

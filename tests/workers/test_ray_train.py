@@ -12,7 +12,7 @@ import pytest
 from workers.protocol import PoolError
 from workers.ray_train import RankGroup, run_ranks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def _run(function: Callable[[], Any], folder: Path, **changes: Any) -> Any:

@@ -66,6 +66,7 @@ def test_a_serial_pool_maps_regions(region: FileRegion) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ray_workers_of_this_machine_map_the_file(region: FileRegion) -> None:
     from workers import RayPool
 

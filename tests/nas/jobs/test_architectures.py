@@ -220,6 +220,7 @@ def test_gpt2_is_searched_on_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_latency_of_an_image_model_does_not_ask_for_a_sequence_length(tmp_path: Path) -> None:
     model = _model(tmp_path, "vit", "image-classification")
     changes: dict[str, Any] = {

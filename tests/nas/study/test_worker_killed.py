@@ -11,7 +11,7 @@ import pytest
 from nas.study import Study
 from storage import Ledger, StudyState, TrialState
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 MakeStudy = Callable[..., Study]
 TOTAL = 24

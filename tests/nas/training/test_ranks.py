@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,17 +25,10 @@ EXACT: Any = {"dtype": "float64", "hidden_dropout_prob": 0.0, "attention_probs_d
 OPTIONS = TrainOptions(batch_size=4, precision="float32", learning_rate=1e-3, checkpoint_seconds=0.0)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def _train_rank(rank: int, port: int, folder: str, data: Any, strategy: str, options: TrainOptions) -> None:
+def _train_rank(rank: int, folder: str, data: Any, strategy: str, options: TrainOptions) -> None:
     """What one of two processes does; writes the sub-networks that it saw."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     supernet = Supernet.load(Path(folder) / "before")
     seen: list[str] = []
     original = supernet.active
@@ -62,8 +54,8 @@ def _on_two(
     folder: Path, supernet: Supernet, data: Any, strategy: str, options: TrainOptions = OPTIONS
 ) -> tuple[Supernet, list[dict[str, Any]]]:
     supernet.save(folder / "before")
-    context, port = multiprocessing.get_context("spawn"), _free_port()
-    arguments = [(rank, port, str(folder), data, strategy, options) for rank in range(2)]
+    context = multiprocessing.get_context("spawn")
+    arguments = [(rank, str(folder), data, strategy, options) for rank in range(2)]
     processes = [context.Process(target=_train_rank, args=values) for values in arguments]
     for process in processes:
         process.start()
@@ -108,6 +100,7 @@ def test_two_processes_train_to_the_weights_of_one(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ray_train_gives_the_weights_of_one_process(
     tmp_path: Path, make_supernet: MakeSupernet, tiny_data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.tit
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(BROWSER is None, reason="needs chromium, which is not installed"),
 ]
 
