@@ -109,13 +109,20 @@ def run(pool: RayPool, *payloads: Any) -> list[Any]:
 
 
 def wait_for_workers(pool: RayPool, number: int) -> None:
-    wait_until(lambda: not pool.wait(0.1) and len(pool.worker_ids()) == number, limit_s=120)
+    import ray
+
+    def told() -> str:
+        return f"{pool.worker_ids()} of {number} workers; free: {ray.available_resources()}; {ray.nodes()}"
+
+    wait_until(lambda: not pool.wait(0.1) and len(pool.worker_ids()) == number, limit_s=120, told=told)
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], bool], limit_s: float = 60, told: Callable[[], str] = lambda: ""
+) -> None:
     give_up = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < give_up, f"not true after {limit_s} s"
+        assert time.monotonic() < give_up, f"not true after {limit_s} s {told()}"
         time.sleep(0.02)
 
 
@@ -444,7 +451,7 @@ def cut_connections(pid: int) -> int:
 
 @pytest.mark.parametrize("held_s", [3.0, 3600.0])
 def test_the_first_result_of_an_unreachable_worker_and_of_the_attempt_after_it_is_the_only_one(
-    start: MakePool, tmp_path: Path, held_s: float
+    start: MakePool, add_node: MakeNode, tmp_path: Path, held_s: float
 ) -> None:
     def evaluate(number: int) -> tuple[str, int]:
         first = tmp_path / f"first-{number}"
@@ -456,7 +463,8 @@ def test_the_first_result_of_an_unreachable_worker_and_of_the_attempt_after_it_i
             time.sleep(60)
         return "second", os.getpid()
 
-    pool = start(lane_of(evaluate, num_workers=2))
+    add_node(num_cpus=2, resources={"rare": 2})  # of its own: none that other faults were put into
+    pool = start(lane_of(evaluate, num_workers=2, resources={"rare": 1.0}))
     wait_for_workers(pool, 2)
     pool.submit(Task(number=0, payload=0, lane="quality"))
     wait_until(lambda: (tmp_path / "first-0").exists() and bool((tmp_path / "first-0").read_text()))
