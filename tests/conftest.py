@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from benchmarks.chaos.postgres import PostgresServer, binaries
 from search_spaces import LayerShape, LayerUnits, ModelShape, SubnetConfig
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -32,6 +33,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Tests by the thousand are no garbage: `gc.collect`, of each measured shape, need not look at them."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def make_postgres() -> Callable[[], PostgresServer]:
+    """Makes a server of one's own, not started yet; where CI has none that is a failure, not a skip."""
+
+    def make() -> PostgresServer:
+        if binaries() is None:
+            assert not os.environ.get("CI"), "CI has PostgreSQL; it is not installed"
+            pytest.skip("PostgreSQL is not installed")
+        return PostgresServer()
+
+    return make
+
+
+@pytest.fixture
+def postgres_server(make_postgres: Callable[[], PostgresServer]) -> Iterator[PostgresServer]:
+    """A running server of one's own."""
+    with make_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

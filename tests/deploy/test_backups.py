@@ -7,13 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from benchmarks.chaos.postgres import PostgresServer, binaries
+from benchmarks.chaos.postgres import PostgresServer
 from storage import Ledger
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -94,20 +93,11 @@ def test_a_dot_backup_is_as_good(folder: Path) -> None:
     assert names(f"sqlite:///{folder / 'backup' / 'nas.db'}") == ["kept"]
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    if binaries() is None:
-        assert not os.environ.get("CI"), "CI has PostgreSQL; it is not installed"
-        pytest.skip("PostgreSQL is not installed")
-    with PostgresServer() as server:
-        yield server
-
-
-def test_postgresql_comes_back_as_it_was(folder: Path, server: PostgresServer) -> None:
-    first = server.url.replace("+psycopg", "")
-    fill(server.url, "kept")
+def test_postgresql_comes_back_as_it_was(folder: Path, postgres_server: PostgresServer) -> None:
+    first = postgres_server.url.replace("+psycopg", "")
+    fill(postgres_server.url, "kept")
     run(commands("postgresql-backup"), folder, DATABASE=first)
-    fill(server.url, "later")
+    fill(postgres_server.url, "later")
     (folder / "artifacts" / "weights").write_text("second")
     with psycopg.connect(first, autocommit=True) as connection:
         connection.execute("CREATE DATABASE restored")

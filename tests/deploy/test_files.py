@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from benchmarks.chaos.postgres import PostgresServer, binaries
+from benchmarks.chaos.postgres import PostgresServer
 from nas.service.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,35 +153,30 @@ def test_the_entrypoint_hands_the_url_of_a_file_to_its_program_only(tmp_path: Pa
     assert done.stderr == "ray start --address ray-head:6379 --num-cpus 0; storage=none\n"
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    if binaries() is None:
-        assert not os.environ.get("CI"), "CI has PostgreSQL; it is not installed"
-        pytest.skip("PostgreSQL is not installed")
-    with PostgresServer() as server:
-        yield server
-
-
 @pytest.mark.slow
 def test_the_role_of_the_service_owns_its_database_and_nothing_else(
-    server: PostgresServer, tmp_path: Path
+    postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    with psycopg.connect(f"postgresql://nas@/postgres?host={server.folder}", autocommit=True) as connection:
+    with psycopg.connect(
+        f"postgresql://nas@/postgres?host={postgres_server.folder}", autocommit=True
+    ) as connection:
         connection.execute("CREATE ROLE administrator SUPERUSER LOGIN")
-        with psycopg.connect(f"postgresql://administrator@/postgres?host={server.folder}") as administrator:
+        with psycopg.connect(
+            f"postgresql://administrator@/postgres?host={postgres_server.folder}"
+        ) as administrator:
             administrator.execute("ALTER ROLE nas RENAME TO bootstrap")
     (tmp_path / "password").write_text('it\'s "odd"; \\ $HOME')
     done = run(
         DEPLOY / "postgres" / "10-role.sh",
         env={
             "PATH": os.environ["PATH"],
-            "PGHOST": str(server.folder),
+            "PGHOST": str(postgres_server.folder),
             "POSTGRES_USER": "administrator",
             "NAS_PASSWORD_FILE": str(tmp_path / "password"),
         },
     )
     assert (done.returncode, done.stderr) == (0, "")
-    with psycopg.connect(f"postgresql://nas@/nas?host={server.folder}") as connection:
+    with psycopg.connect(f"postgresql://nas@/nas?host={postgres_server.folder}") as connection:
         rights = connection.execute(
             "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'nas'"
         ).fetchone()

@@ -6,27 +6,17 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from benchmarks.chaos.postgres import PostgresServer, binaries
+from benchmarks.chaos.postgres import PostgresServer
 from storage import HEAD_REVISION, Ledger, current_revision
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    if binaries() is None:
-        assert not os.environ.get("CI"), "CI has PostgreSQL; it is not installed"
-        pytest.skip("PostgreSQL is not installed")
-    with PostgresServer() as server:
-        yield server
 
 
 @pytest.fixture
@@ -40,7 +30,7 @@ def texts(pages: dict[str, list[Any]]) -> dict[str, str]:
 
 
 @pytest.fixture
-def environment(tmp_path: Path, server: PostgresServer) -> dict[str, str]:
+def environment(tmp_path: Path, postgres_server: PostgresServer) -> dict[str, str]:
     """Of an operator on the server's machine, whose psql ends at the first error."""
     (tmp_path / "nas").write_text(f"#!{sys.executable}\nfrom nas.cli import main\nmain()\n")
     (tmp_path / "nas").chmod(stat.S_IRWXU)
@@ -49,22 +39,28 @@ def environment(tmp_path: Path, server: PostgresServer) -> dict[str, str]:
     return own | {
         "PATH": os.pathsep.join([str(tmp_path), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT),
-        "PGHOST": str(server.folder),
+        "PGHOST": str(postgres_server.folder),
         "PGUSER": "nas",
         "PSQLRC": str(tmp_path / "psqlrc"),
     }
 
 
-def address(server: PostgresServer, role: str, database: str) -> str:
-    return f"postgresql://{role}@/{database}?host={server.folder}"
+def address(postgres_server: PostgresServer, role: str, database: str) -> str:
+    return f"postgresql://{role}@/{database}?host={postgres_server.folder}"
 
 
 def test_one_role_makes_the_tables_and_another_that_cannot_change_them_searches(
-    texts: dict[str, str], server: PostgresServer, environment: dict[str, str], tmp_path: Path
+    texts: dict[str, str], postgres_server: PostgresServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
     def run(command: str, typed: str = "") -> None:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command.replace("@HOST/nas", f"@/nas?host={server.folder}")],
+            [
+                "bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                command.replace("@HOST/nas", f"@/nas?host={postgres_server.folder}"),
+            ],
             input=typed,
             cwd=tmp_path,
             env=environment,
@@ -78,7 +74,7 @@ def test_one_role_makes_the_tables_and_another_that_cannot_change_them_searches(
     run("psql postgres", texts["postgresql-roles"])
     run(texts["postgresql-tables"], texts["postgresql-rights"])
     run(texts["postgresql-driver"])
-    driver = address(server, "nas_driver", "nas")
+    driver = address(postgres_server, "nas_driver", "nas")
     with Ledger.open(driver) as ledger:
         ledger.create_study("kept", spec={}, fingerprint={}, seed=0)
     with (
@@ -87,7 +83,7 @@ def test_one_role_makes_the_tables_and_another_that_cannot_change_them_searches(
     ):
         connection.execute("ALTER TABLE nas_study ADD COLUMN more text")
     run(texts["postgresql-copy"])
-    copy = address(server, "nas_owner", "nas_copy")
+    copy = address(postgres_server, "nas_owner", "nas_copy")
     assert current_revision(copy) == HEAD_REVISION
     with Ledger.open(copy) as ledger:
         assert [study.name for study in ledger.studies()] == ["kept"]

@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from benchmarks.chaos.postgres import PostgresServer, binaries
+from benchmarks.chaos.postgres import PostgresServer
 from storage import Ledger, UnreachableError
 
 CANARY = "canary5ecret"
@@ -24,11 +24,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def url(make_postgres: Callable[[], PostgresServer]) -> Iterator[str]:
     """Of a server that wants another password."""
-    if binaries() is None:
-        pytest.skip("PostgreSQL is not installed on this machine")
-    with PostgresServer() as server:
+    with make_postgres() as server:
         own = server.url.replace("+psycopg", "")
         with psycopg.connect(own, autocommit=True) as connection:
             connection.execute("ALTER ROLE nas PASSWORD 'another'")
